@@ -1,0 +1,75 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+  .enableExperimentalFeature("Lifetimes"),
+]
+
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let argumentParser: Target.Dependency = .product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+
+/// A library module: its name carries the brand, its folder does not.
+func module(_ folder: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(
+    name: "Tincture" + folder, dependencies: dependencies, path: "Sources/" + folder,
+    swiftSettings: settings)
+}
+
+/// The tests of one module.
+func tests(_ folder: String, _ dependencies: [Target.Dependency], resources: [Resource] = [])
+  -> Target
+{
+  .testTarget(
+    name: folder + "Tests", dependencies: dependencies, path: "Tests/" + folder + "Tests",
+    resources: resources, swiftSettings: settings)
+}
+
+let package = Package(
+  name: "tincture",
+  platforms: [.macOS(.v15)],
+  products: [
+    .library(name: "Tincture", targets: ["Tincture"]),
+    .library(name: "TinctureSafetensors", targets: ["TinctureSafetensors"]),
+    .executable(name: "tincture", targets: ["TinctureTool"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: [
+    .target(name: "CTinctureKernels", path: "Sources/CKernels"),
+    module("Tensors", ["CTinctureKernels"]),
+    module("JSON", ["TinctureTensors"]),
+    module("Safetensors", ["TinctureTensors", "TinctureJSON", system]),
+    module("Checkpoints", ["TinctureTensors", "TinctureJSON", "TinctureSafetensors", system]),
+    module("Merging", ["TinctureTensors", "TinctureJSON", "TinctureCheckpoints", system]),
+    module("MergeMethods", ["TinctureTensors", "TinctureMerging"]),
+    module("Recipes", ["TinctureTensors", "TinctureMerging", yams]),
+    .target(
+      name: "Tincture",
+      dependencies: [
+        "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureCheckpoints",
+        "TinctureMerging", "TinctureMergeMethods", "TinctureRecipes",
+      ],
+      path: "Sources/Tincture", swiftSettings: settings),
+    .executableTarget(
+      name: "TinctureTool", dependencies: ["Tincture", system, argumentParser],
+      path: "Sources/Tool", swiftSettings: settings),
+    tests("Tensors", ["TinctureTensors", "CTinctureKernels"]),
+    tests("JSON", ["TinctureJSON", "TinctureTensors"]),
+    tests("Safetensors", ["TinctureSafetensors", "TinctureTensors"]),
+    tests("Checkpoints", ["TinctureCheckpoints", "TinctureTensors", "TinctureJSON"]),
+    tests("Merging", ["TinctureMerging", "TinctureMergeMethods", "TinctureTensors"]),
+    tests("MergeMethods", ["Tincture"]),
+    tests("Recipes", ["TinctureRecipes", "TinctureMerging", "TinctureTensors"]),
+    tests("EndToEnd", ["TinctureTool", "Tincture"]),
+  ]
+)

@@ -1,0 +1,70 @@
+extension JSONValue {
+  /// The document as text.
+  ///
+  /// - Parameter indentation: Spaces per level; nil writes everything on one line without spaces.
+  /// - Complexity: O(n).
+  public func text(indentation: Int? = 2) -> String {
+    var output = ""
+    write(to: &output, indentation: indentation, level: 0)
+    return output
+  }
+
+  private func write(to output: inout String, indentation: Int?, level: Int) {
+    switch self {
+    case .null: output += "null"
+    case .bool(let value): output += value ? "true" : "false"
+    case .number(let text): output += text
+    case .string(let text): Self.writeString(text, to: &output)
+    case .array(let items):
+      Self.writeList("[", "]", items, to: &output, indentation: indentation, level: level) {
+        $0.write(to: &$1, indentation: indentation, level: level + 1)
+      }
+    case .object(let object):
+      Self.writeList(
+        "{", "}", object.members, to: &output, indentation: indentation, level: level
+      ) { member, output in
+        Self.writeString(member.key, to: &output)
+        output += indentation == nil ? ":" : ": "
+        member.value.write(to: &output, indentation: indentation, level: level + 1)
+      }
+    }
+  }
+
+  private static func writeList<Item>(
+    _ open: String, _ close: String, _ items: [Item], to output: inout String, indentation: Int?,
+    level: Int, _ body: (Item, inout String) -> Void
+  ) {
+    output += open
+    for (index, item) in items.enumerated() {
+      if index > 0 { output += "," }
+      if let indentation {
+        output += "\n" + String(repeating: " ", count: indentation * (level + 1))
+      }
+      body(item, &output)
+    }
+    if let indentation, !items.isEmpty {
+      output += "\n" + String(repeating: " ", count: indentation * level)
+    }
+    output += close
+  }
+
+  private static func writeString(_ text: String, to output: inout String) {
+    output += "\""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\"": output += "\\\""
+      case "\\": output += "\\\\"
+      case "\n": output += "\\n"
+      case "\r": output += "\\r"
+      case "\t": output += "\\t"
+      case "\u{08}": output += "\\b"
+      case "\u{0C}": output += "\\f"
+      case _ where scalar.value < 0x20:
+        let code = String(scalar.value, radix: 16)
+        output += "\\u" + String(repeating: "0", count: 4 - code.count) + code
+      default: output.unicodeScalars.append(scalar)
+      }
+    }
+    output += "\""
+  }
+}

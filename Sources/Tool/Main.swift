@@ -1,0 +1,6 @@
+import ArgumentParser
+
+@main
+struct TinctureCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "tincture")
+}
