@@ -137,22 +137,38 @@ public enum Kernels {
     }
   }
 
-  /// Σ x y in double precision.
-  public static func dot(_ x: Span<Float>, _ y: Span<Float>) -> Double {
-    var result = 0.0
-    reduce(x, y) { x, y, n in result = tincture_dot(x, y, n) }
-    return result
+  /// sum += Σ x y, added segment by segment.
+  ///
+  /// Segments of 4096 elements are summed in double precision over sixteen lanes and added in order, so
+  /// a sum over blocks that are whole segments does not depend on the size of the blocks.
+  public static func addDot(_ x: Span<Float>, _ y: Span<Float>, to sum: inout Double) {
+    reduce(x, y) { x, y, n in
+      forEachSegment(n) { start, count in sum += tincture_dot(x + start, y + start, count) }
+    }
   }
 
-  /// Σ x in double precision.
-  public static func sum(_ x: Span<Float>) -> Double {
-    x.withUnsafeBufferPointer { x in x.baseAddress.map { tincture_sum($0, x.count) } ?? 0 }
+  /// sum += Σ x, added segment by segment.
+  public static func addSum(_ x: Span<Float>, to sum: inout Double) {
+    reduce(x, x) { x, _, n in
+      forEachSegment(n) { start, count in sum += tincture_sum(x + start, count) }
+    }
   }
 
-  /// Σ |x| in double precision.
-  public static func sumOfMagnitudes(_ x: Span<Float>) -> Double {
-    x.withUnsafeBufferPointer { x in
-      x.baseAddress.map { tincture_sum_magnitudes($0, x.count) } ?? 0
+  /// sum += Σ |x|, added segment by segment.
+  public static func addMagnitudes(_ x: Span<Float>, to sum: inout Double) {
+    reduce(x, x) { x, _, n in
+      forEachSegment(n) { start, count in sum += tincture_sum_magnitudes(x + start, count) }
+    }
+  }
+
+  /// The number of elements after which reductions start a new partial sum.
+  public static let segment = 4096
+
+  private static func forEachSegment(_ count: Int, _ body: (Int, Int) -> Void) {
+    var start = 0
+    while start < count {
+      body(start, min(segment, count - start))
+      start += segment
     }
   }
 
