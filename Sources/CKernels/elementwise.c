@@ -26,6 +26,11 @@ TINCTURE_KERNEL void tincture_divide_nonzero(
   for (size_t i = 0; i < n; i++) y[i] = y[i] / (x[i] == 0.0f ? 1.0f : x[i]);
 }
 
+TINCTURE_KERNEL void tincture_divide_at_least(
+    float floor, const float *restrict x, float *restrict y, size_t n) {
+  for (size_t i = 0; i < n; i++) y[i] = y[i] / (x[i] > floor ? x[i] : floor);
+}
+
 TINCTURE_KERNEL void tincture_combine(
     float a, const float *x, float b, const float *z, float *y, size_t n) {
   for (size_t i = 0; i < n; i++) y[i] = a * x[i] + b * z[i];

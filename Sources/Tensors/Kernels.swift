@@ -53,11 +53,34 @@ public enum Kernels {
     call(x, &y) { x, y, n in tincture_divide_nonzero(x, y, n) }
   }
 
+  /// y /= max(x, floor).
+  public static func divide(
+    _ y: inout MutableSpan<Float>, byAtLeast floor: Float, _ x: Span<Float>
+  ) {
+    call(x, &y) { x, y, n in tincture_divide_at_least(floor, x, y, n) }
+  }
+
   /// y = a x + b z.
   public static func combine(
     _ a: Float, _ x: Span<Float>, _ b: Float, _ z: Span<Float>, into y: inout MutableSpan<Float>
   ) {
     call(x, z, &y) { x, z, y, n in tincture_combine(a, x, b, z, y, n) }
+  }
+
+  /// x = a where x is zero.
+  public static func replaceZeros(_ x: inout MutableSpan<Float>, by a: Float) {
+    x.withUnsafeMutableBufferPointer { x in
+      for index in x.indices where x[index] == 0 { x[index] = a }
+    }
+  }
+
+  /// How many more elements are positive than negative.
+  public static func signBalance(_ x: Span<Float>) -> Int {
+    var balance = 0
+    x.withUnsafeBufferPointer { x in
+      for value in x { balance += value > 0 ? 1 : value < 0 ? -1 : 0 }
+    }
+    return balance
   }
 
   /// y = w b + (1 − w) a with w = clamp(t / max(|a − b|, floor), 0, 1).

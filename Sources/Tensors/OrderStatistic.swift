@@ -5,7 +5,7 @@ internal import CTinctureKernels
 /// Floats order like their bit patterns once signs are accounted for. The first pass counts the upper
 /// sixteen bits, which locates the bucket of each wanted rank; the second counts the lower sixteen bits
 /// within those buckets. Feed the same numbers, in any order, in both passes.
-public struct OrderStatistic: ~Copyable {
+public struct OrderStatistic: Sendable {
   /// What is ordered.
   public enum Order: Sendable {
     /// The absolute values.
@@ -61,6 +61,25 @@ public struct OrderStatistic: ~Copyable {
       recent[index] = 0
     }
     pending = 0
+  }
+
+  /// The number of numbers counted in the first pass.
+  public var total: Int { high.reduce(pending) { $0 + Int($1) } }
+
+  /// Adds what another counted in its first pass.
+  public mutating func add(counts other: OrderStatistic) {
+    for bucket in 0..<65_536 {
+      high[bucket] += other.high[bucket] + UInt64(other.recent[bucket])
+    }
+  }
+
+  /// Adds what another, with the same selection, counted in its second pass.
+  public mutating func add(refinements other: OrderStatistic) {
+    for (index, item) in other.low.enumerated() where index < low.count {
+      for (bucket, count) in item.counts.enumerated() where count > 0 {
+        low[index].counts[bucket] += count
+      }
+    }
   }
 
   /// Ends the first pass: the second will look for these ranks.

@@ -36,6 +36,8 @@ void tincture_subtract(const float *x, float *y, size_t n);
 void tincture_add(const float *x, float *y, size_t n);
 // y /= x, where a zero in x counts as one.
 void tincture_divide_nonzero(const float *x, float *y, size_t n);
+// y /= max(x, floor).
+void tincture_divide_at_least(float floor, const float *x, float *y, size_t n);
 // y = a x + b z;  y may be x or z.
 void tincture_combine(float a, const float *x, float b, const float *z, float *y, size_t n);
 // y = w b + (1 - w) a with w = min(max(t / max(|a - b|, floor), 0), 1).

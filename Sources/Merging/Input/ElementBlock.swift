@@ -34,6 +34,15 @@ public struct ElementBlock: ~Copyable {
     }
   }
 
+  /// The elements of any input: the base, where there is one, is the first.
+  public subscript(input index: Int) -> Span<Float> {
+    @_lifetime(borrow self) get {
+      let pointers = (basePointer.map { [$0] } ?? []) + modelPointers
+      let span = Span<Float>(_unsafeStart: pointers[index], count: count)
+      return _overrideLifetime(span, borrowing: self)
+    }
+  }
+
   /// A model's elements or its task vector's.
   public subscript(model index: Int) -> Span<Float> {
     @_lifetime(borrow self) get {

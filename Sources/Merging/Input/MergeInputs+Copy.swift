@@ -1,6 +1,6 @@
 internal import TinctureCheckpoints
 internal import TinctureSafetensors
-internal import TinctureTensors
+public import TinctureTensors
 
 extension MergeInputs {
   /// Writes one input as the output: byte for byte where the types agree, else by way of `Float`.
@@ -55,5 +55,15 @@ extension MergeInputs {
       advance(count)
       position += count
     }
+  }
+}
+
+extension MergeInputs {
+  /// Writes one of the step's models as the output, byte for byte where the types agree.
+  ///
+  /// - Parameter model: The position of the model in the step.
+  /// - Throws: `io` when reading or writing fails.
+  public func passThrough(model: Int) throws(TinctureError) {
+    try copy(from: step.models[model])
   }
 }
