@@ -69,7 +69,9 @@ let package = Package(
     tests("Checkpoints", ["TinctureCheckpoints", "TinctureTensors", "TinctureJSON"]),
     tests("Merging", ["TinctureMerging", "TinctureMergeMethods", "TinctureTensors"]),
     tests("MergeMethods", ["Tincture"]),
-    tests("Recipes", ["TinctureRecipes", "TinctureMerging", "TinctureTensors"]),
+    tests(
+      "Recipes", ["TinctureRecipes", "TinctureMerging", "TinctureTensors"],
+      resources: [.copy("Fixtures")]),
     tests("EndToEnd", ["TinctureTool", "Tincture"]),
   ]
 )
