@@ -15,7 +15,10 @@ extension Recipe {
     exists: @escaping (String) -> Bool = ModelReference.isOnDisk
   ) throws(TinctureError) {
     let options = commandLine.options
-    let text = options.map { "\($0.name) \($0.value)" }.joined(separator: "\n")
+    let lines = options.map { option in
+      "\(option.name) " + String(option.value.map { $0.isNewline ? " " : $0 })
+    }
+    let text = lines.joined(separator: "\n")
     let source = RecipeSource(name: "command line", text: text, origin: .commandLine)
     var decoder = RecipeDecoder(source, exists: exists)
     var recipe = Recipe(

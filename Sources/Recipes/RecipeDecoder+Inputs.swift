@@ -12,7 +12,8 @@ extension RecipeDecoder {
     let present = allowed.compactMap(members.member).sorted { $0.position < $1.position }
     guard let first = present.first else {
       let listing = Self.listing(allowed)
-      report(members.position, "\(owner) says not what to merge; add one of \(listing).")
+      reportMissing(
+        allowed, of: members, "\(owner) does not say what to merge; add one of \(listing).")
       return nil
     }
     for other in present.dropFirst() {
@@ -59,7 +60,9 @@ extension RecipeDecoder {
       if let node = members["sources"] {
         sources = sliceSources(node)
       } else {
-        report(item.position, "A slice needs 'sources', a list of models with their layers.")
+        reportMissing(
+          ["sources"], of: members,
+          "A slice needs 'sources', a list of models with their layers.")
       }
       entries.append(
         SliceEntry(
@@ -81,7 +84,9 @@ extension RecipeDecoder {
       let named = namedModel(members, in: place)
       let range = members["layer_range"]
       if range == nil {
-        report(item.position, "A source of a slice needs a 'layer_range', e.g. [0, 16].")
+        reportMissing(
+          ["layer_range"], of: members,
+          "A source of a slice needs a 'layer_range', e.g. [0, 16].")
       }
       guard let (reference, position) = named, let range, let layers = layerRange(range) else {
         continue

@@ -7,7 +7,7 @@ extension RecipeDecoder {
     _ members: RecipeMembers, in place: String
   ) -> (reference: ModelReference, position: SourcePosition)? {
     guard let node = members["model"] else {
-      report(members.position, "There is no 'model' in \(place).")
+      reportMissing(["model"], of: members, "There is no 'model' in \(place).")
       return nil
     }
     return model(node).map { ($0, node.position) }
@@ -56,7 +56,7 @@ extension RecipeDecoder {
         reference = repository(node).map { ModelReference(path: $0.path, revision: $0.revision) }
       }
     } else {
-      report(node.position, "There is no 'model' in \(place).")
+      reportMissing(["model", "path"], of: members, "There is no 'model' in \(place).")
     }
     reference?.overrideArchitecture = architecture
     if let adapter {
@@ -83,7 +83,9 @@ extension RecipeDecoder {
 
   private mutating func repository(_ members: RecipeMembers) -> ModelReference.Adapter? {
     guard let path = text(members["path"], "The path") else {
-      if members["path"] == nil { report(members.position, "There is no 'path' here.") }
+      if members["path"] == nil {
+        reportMissing(["path"], of: members, "There is no 'path' here.")
+      }
       return nil
     }
     let revision = text(members["revision"], "The revision")?.value

@@ -70,7 +70,7 @@ extension RecipeDecoder {
     }
     let selector = selector(members)
     guard let node = members["value"] else {
-      report(members.position, "\(what) has a condition without a 'value'.")
+      reportMissing(["value"], of: members, "\(what) has a condition without a 'value'.")
       return nil
     }
     var setting: ParameterSetting?

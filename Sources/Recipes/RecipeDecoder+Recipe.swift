@@ -14,7 +14,9 @@ extension RecipeDecoder {
     }
     let method = text(members["merge_method"], "The method")
     if members["merge_method"] == nil {
-      report(members.position, "The recipe names no method; add 'merge_method', e.g. 'linear'.")
+      reportMissing(
+        ["merge_method"], of: members,
+        "The recipe names no method; add 'merge_method', e.g. 'linear'.")
     }
     let inputs = inputs(members, allowed: ["models", "slices", "modules"], of: "The recipe")
     var recipe = Recipe(
@@ -75,8 +77,8 @@ extension RecipeDecoder {
       let keys = ["model"] + Self.selectorKeys
       guard let members = members(of: item, keys: keys, in: "a rule of 'keep'") else { continue }
       guard Self.selectorKeys.contains(where: { members[$0] != nil }) else {
-        report(
-          item.position,
+        reportMissing(
+          Self.selectorKeys, of: members,
           "A rule of 'keep' must choose tensors by \(Self.listing(Self.selectorKeys)).")
         continue
       }

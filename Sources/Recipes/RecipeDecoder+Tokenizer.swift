@@ -110,7 +110,9 @@ extension RecipeDecoder {
       report(members.position, "The source of a token takes 'token' or 'token_id', not both.")
       return nil
     case (false, false):
-      report(members.position, "The source of a token needs a 'token' or a 'token_id'.")
+      reportMissing(
+        ["token", "token_id"], of: members,
+        "The source of a token needs a 'token' or a 'token_id'.")
       return nil
     default: break
     }

@@ -40,10 +40,13 @@ struct RecipeDecoder {
 struct RecipeMembers {
   /// Where the mapping begins.
   let position: SourcePosition
+  /// Known keys for which a misspelt one seems to stand.
+  let misspelt: Set<String>
   private let members: [String: YAMLMember]
 
-  init(position: SourcePosition, members: [YAMLMember] = []) {
+  init(position: SourcePosition, members: [YAMLMember], misspelt: Set<String>) {
     self.position = position
+    self.misspelt = misspelt
     self.members = Dictionary(
       members.filter { !$0.value.isNull }.map { ($0.name, $0) }, uniquingKeysWith: { old, _ in old }
     )
@@ -74,19 +77,23 @@ extension RecipeDecoder {
           + "\(node.kind).")
       return nil
     }
+    var misspelt: Set<String> = []
+    let hint = keys.contains("parameters") ? " Parameters of the method go under 'parameters'." : ""
     for member in members where !keys.contains(member.name) {
-      report(member.position, unknownKey(member.name, keys, place))
+      let unknown = "Unknown key '\(Self.shortened(member.name))' in \(place)"
+      if let nearest = nearestName(to: member.name, among: keys) {
+        misspelt.insert(nearest)
+        report(member.position, "\(unknown); did you mean '\(nearest)'?")
+      } else {
+        report(member.position, "\(unknown); it may hold \(Self.listing(keys)).\(hint)")
+      }
     }
-    return RecipeMembers(position: node.position, members: members)
+    return RecipeMembers(position: node.position, members: members, misspelt: misspelt)
   }
 
-  private func unknownKey(_ name: String, _ keys: [String], _ place: String) -> String {
-    let unknown = "Unknown key '\(Self.shortened(name))' in \(place)"
-    if let nearest = nearestName(to: name, among: keys) {
-      return "\(unknown); did you mean '\(nearest)'?"
-    }
-    let hint = keys.contains("parameters") ? " Parameters of the method go under 'parameters'." : ""
-    return "\(unknown); it may hold \(Self.listing(keys)).\(hint)"
+  /// Reports that none of some keys is there, unless one of them seems to be misspelt.
+  mutating func reportMissing(_ keys: [String], of members: RecipeMembers, _ message: String) {
+    if members.misspelt.isDisjoint(with: keys) { report(members.position, message) }
   }
 
   /// The text of a scalar.

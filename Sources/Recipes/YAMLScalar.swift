@@ -43,12 +43,12 @@ struct YAMLScalar {
   /// Reads digits without a sign: decimal, `0x`, `0b`, octal with a leading zero, underscores.
   private static func magnitude(of digits: Substring) -> Double? {
     let clean = String(digits.filter { $0 != "_" })
-    if clean.hasPrefix("0x") { return UInt64(clean.dropFirst(2), radix: 16).map(Double.init) }
-    if clean.hasPrefix("0b") { return UInt64(clean.dropFirst(2), radix: 2).map(Double.init) }
+    if clean.hasPrefix("0x") { return UInt64(clean.dropFirst(2), radix: 16).map { Double($0) } }
+    if clean.hasPrefix("0b") { return UInt64(clean.dropFirst(2), radix: 2).map { Double($0) } }
     let isOctal =
       clean.utf8.count > 1 && clean.hasPrefix("0")
       && clean.utf8.allSatisfy { (0x30...0x37).contains($0) }
-    if isOctal { return UInt64(clean, radix: 8).map(Double.init) }
+    if isOctal { return UInt64(clean, radix: 8).map { Double($0) } }
     let allowed = clean.utf8.allSatisfy { "0123456789.eE+-".utf8.contains($0) }
     guard allowed else { return nil }
     let padded = clean.hasPrefix(".") ? "0" + clean : clean

@@ -46,6 +46,15 @@ struct CommandLineRecipeTests {
     #expect(error.snippet == "--set density=1,30\n                ^")
   }
 
+  @Test("A value of several lines does not shift the lines of later options")
+  func severalLines() throws {
+    let caught = #expect(throws: TinctureError.self) {
+      try recipe(
+        CommandLineRecipe(method: "m", base: "a\nb", models: ["c", "d@"], settings: ["x=1"]))
+    }
+    #expect(caught?.snippet?.hasPrefix("--model d@\n") == true)
+  }
+
   @Test(
     "Malformed options are refused in words",
     arguments: [

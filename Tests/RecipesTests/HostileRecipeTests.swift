@@ -85,7 +85,7 @@ struct HostileRecipeTests {
         switch random.below(5) {
         case 0: bytes.insert(contentsOf: pieces[random.below(pieces.count)], at: place)
         case 1: bytes.removeSubrange(place..<min(bytes.count, place + 1 + random.below(8)))
-        case 2 where place < bytes.count: bytes[place] = UInt8(random.below(256))
+        case 2 where place < bytes.count: bytes[place] = UInt8(random.below(128))
         case 3: bytes.removeSubrange(place...)
         default:
           let end = min(bytes.count, place + random.below(40))

@@ -77,8 +77,8 @@ struct MalformedRecipeTests {
     .init("merge_method: m\nmodels:\n- model: ''", 3, 10, "name of a model is empty"),
     .init("merge_method: m\nmodels:\n- model: a+b+c", 3, 10, "more than one '+'"),
     .init(slices: "- {}", 3, 3, "needs 'sources'"),
-    .init(slices: "- sources: [{model: a}]", 3, 14, "needs a 'layer_range'"),
-    .init(slices: "- sources: [{layer_range: [0, 1]}]", 3, 14, "no 'model'"),
+    .init(slices: "- sources: [{model: a}]", 3, 13, "needs a 'layer_range'"),
+    .init(slices: "- sources: [{layer_range: [0, 1]}]", 3, 13, "no 'model'"),
     .init(slices: "- sources: [{model: a, layer_range: 4}]", 3, 37, "two whole numbers"),
     .init(slices: "- sources: [{model: a, layer_range: [0, x]}]", 3, 37, "two whole numbers"),
     .init(slices: "- sources: [{model: a, layer_range: [0, 1.5]}]", 3, 37, "two whole numbers"),
@@ -100,13 +100,13 @@ struct MalformedRecipeTests {
     .init(
       slices: "- sources: [{model: a, layer_range: [0, 4], layers: 3}]", 3, 45, "Unknown key"),
     .init("merge_method: m\nmodules: {}", 2, 10, "must map names"),
-    .init("merge_method: m\nmodules: {x: {}}", 2, 14, "The module 'x' says not what to merge"),
+    .init("merge_method: m\nmodules: {x: {}}", 2, 14, "The module 'x' does not say what to merge"),
     .init("merge_method: m\nmodules: {x: {model: [a]}}", 2, 15, "did you mean 'models'?"),
   ]
 
   static let parameters: [MalformedRecipe] = [
     .init(adding: "parameters: 3", 3, 13, "must map names to values"),
-    .init(adding: "parameters: {weight: }", 3, 21, "'weight' has no value"),
+    .init(adding: "parameters: {weight: }", 3, 22, "'weight' has no value"),
     .init(adding: "parameters: {weight: .inf}", 3, 22, "finite"),
     .init(adding: "parameters: {weight: 1e999}", 3, 22, "finite"),
     .init(adding: "parameters: {weight: []}", 3, 22, "empty list"),
@@ -188,8 +188,8 @@ struct MalformedRecipeTests {
         """)
     }
     let error = try #require(caught)
-    #expect(error.message == "The recipe has 6 faults.")
-    #expect(error.causes.map(\.place.line) == [1, 1, 4, 5, 6, 7])
+    #expect(error.message == "The recipe has 5 faults.")
+    #expect(error.causes.map(\.place.line) == [1, 4, 5, 6, 7])
     #expect(error.causes.allSatisfy { $0.snippet != nil })
   }
 

@@ -103,7 +103,7 @@ struct ParameterSettingTests {
     #expect(
       ParameterScope([attention, outer]).resolve("weight", tensor: "mlp", layer: 0, depth: 0)?
         .value == .number(9))
-    #expect(scope.resolve("density", tensor: "x", layer: 0, depth: 0)?.position.line == 13)
+    #expect(scope.resolve("density", tensor: "x", layer: 0, depth: 0)?.position.line == 12)
     #expect(scope.resolve("normalize", tensor: "x", layer: 0, depth: 0)?.value == .bool(true))
     #expect(scope.resolve("lambda", tensor: "x", layer: 0, depth: 0) == nil)
   }

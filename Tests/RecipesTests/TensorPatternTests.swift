@@ -41,6 +41,23 @@ struct TensorPatternTests {
     #expect(error?.message.contains(fragment) == true, "\(error?.message ?? "")")
   }
 
+  @Test("Random expressions are compiled or refused, and never crash")
+  func random() {
+    var random = SplitMix(state: 7)
+    let alphabet = Array(#"()[]{}|*+?\ab-^$.,:dwB0129"#)
+    var compiled = 0
+    for _ in 0..<5000 {
+      let letters = (0...random.below(20)).map { _ in alphabet[random.below(alphabet.count)] }
+      do {
+        _ = try TensorPattern(String(letters)).isFound(in: "model.layers.10.a-b")
+        compiled += 1
+      } catch {
+        #expect(error.code == .recipe)
+      }
+    }
+    #expect(compiled > 100)
+  }
+
   @Test("Expressions that ruin backtracking matchers stay fast", .timeLimit(.minutes(1)))
   func linear() throws {
     let name = String(repeating: "a", count: 2000)
