@@ -119,15 +119,15 @@ extension RecipeDecoder {
           name.position,
           "Two recipes are named '\(name.value)'; the first stands on line \(first.line).")
       }
+      let marks = "-_.".unicodeScalars
       let isPlain = name.value.unicodeScalars.allSatisfy { scalar in
-        scalar.properties.isAlphabetic || ("0"..."9").contains(scalar)
-          || "-_.".unicodeScalars.contains(scalar)
+        scalar.properties.isAlphabetic || ("0"..."9").contains(scalar) || marks.contains(scalar)
       }
       if !isPlain || name.value.hasPrefix(".") {
         report(
           name.position,
-          "'\(Self.shortened(name.value))' cannot name one of several recipes; use letters, digits, "
-            + "'-', '_' and '.', and no '.' first.")
+          "'\(Self.shortened(name.value))' cannot name one of several recipes; use letters, "
+            + "digits, '-', '_' and '.', and no '.' first.")
       }
     }
   }

@@ -17,7 +17,7 @@ extension ModelReference {
   ///
   /// - Parameters:
   ///   - text: The reference.
-  ///   - exists: Tells whether a path, with `~` expanded, names something; by default asks the disk.
+  ///   - exists: Tells whether a path, with `~` expanded, is there; by default asks the disk.
   /// - Throws: `recipe` when a part is empty or the marks `@`, `#`, `+` are ambiguous.
   public init(
     parsing text: String, exists: (String) -> Bool = Self.isOnDisk

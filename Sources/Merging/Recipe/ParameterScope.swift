@@ -1,7 +1,8 @@
 /// The levels of a recipe that may give a parameter its value, the innermost first.
 ///
-/// The levels are, from the inside: the source of a slice or the entry of a model, the output slice,
-/// the module, the whole recipe. A level whose conditions do not choose the tensor is passed over.
+/// The levels are, from the inside: the source of a slice or the entry of a model, the output
+/// slice, the module, the whole recipe. A level whose conditions do not choose the tensor is passed
+/// over.
 public struct ParameterScope: Sendable, Hashable {
   /// The levels, the innermost first.
   public var tables: [ParameterTable]

@@ -3,9 +3,9 @@ public import TinctureTensors
 /// A regular expression over tensor names.
 ///
 /// All ways to match are followed at once, so that the time is bounded by the product of the
-/// lengths whatever the expression, and the value can be shared between threads. There are literals,
-/// `.`, classes, `\d \w \s \b`, `^ $`, groups, alternatives and repetition; there are no
-/// back references and no looking ahead or behind.
+/// lengths whatever the expression, and the value can be shared between threads. There are
+/// literals, `.`, classes, `\d \w \s \b`, `^ $`, groups, alternatives and repetition; there are
+/// no back references and no looking ahead or behind.
 public struct TensorPattern: Sendable {
   /// The expression as it was written.
   public let source: String
