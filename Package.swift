@@ -72,7 +72,9 @@ let package = Package(
       resources: [.copy("Fixtures")]),
     tests("Merging", ["TinctureMerging", "TinctureMergeMethods", "TinctureTensors"]),
     tests("MergeMethods", ["Tincture"]),
-    tests("Recipes", ["TinctureRecipes", "TinctureMerging", "TinctureTensors"]),
+    tests(
+      "Recipes", ["TinctureRecipes", "TinctureMerging", "TinctureTensors"],
+      resources: [.copy("Fixtures")]),
     tests("EndToEnd", ["TinctureTool", "Tincture"]),
   ]
 )
