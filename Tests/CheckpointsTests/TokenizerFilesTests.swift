@@ -103,6 +103,20 @@ struct TokenizerFilesTests {
     #expect(try reread(plan).vocabulary.texts == ["a", "b", "ab"])
   }
 
+  @Test("A role keeps its token when another model brings it back")
+  func returningToken() throws {
+    try fixture.add(
+      "A", rows: 1,
+      files: [
+        ("tokenizer.json", bytePairDocument([("a", 0)], added: [("<pad>", 1, special: true)])),
+        ("tokenizer_config.json", #"{"pad_token": "<pad>"}"#),
+      ])
+    try fixture.add("B", ["a", "b"], added: ["<pad>"])
+    let plan = try fixture.plan(.union)
+    #expect(plan.vocabulary.texts == ["a", "b", "<pad>"])
+    #expect(try plan.files.json("tokenizer_config.json")?["pad_token"]?.stringValue == "<pad>")
+  }
+
   @Test("Only added tokens that lie beyond the embedding leave the trained vocabulary alone")
   func strippingAddedTokens() throws {
     try fixture.add(

@@ -4,6 +4,12 @@ import TinctureCheckpoints
 import TinctureJSON
 import TinctureTensors
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 @Suite("Reading tokenizers")
 struct TokenizerReadingTests {
   @Test("A directory without a vocabulary has no tokenizer")
@@ -168,5 +174,15 @@ struct TokenizerReadingTests {
     }
     #expect(copies.map(\.0) == files.map(\.0))
     #expect(copies.map(\.1) == files.map(\.1))
+  }
+
+  @Test("A file that cannot be read is refused instead of waited for")
+  func pipe() throws {
+    let directory = try TokenizerDirectory([("tokenizer_config.json", "{}")])
+    let path = directory.path.appending("tokenizer.json").string
+    try #require(mkfifo(path, 0o600) == 0)
+    defer { unlink(path) }
+    let error = try #require(throws: TinctureError.self) { try directory.read() }
+    #expect(error.code == .missingInput)
   }
 }

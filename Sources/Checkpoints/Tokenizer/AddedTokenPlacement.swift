@@ -65,9 +65,9 @@ struct AddedTokenPlacement {
     }
     guard let first = moved.first else { return }
     notes.append(
-      "\(file) claims ids for \(moved.count) added tokens that they do not get when it is loaded: "
-        + "\(first.token.quoted) is said to be \(first.claimed) but becomes \(first.id)"
-        + (moved.count > 1 ? ", …" : "") + ".")
+      "\(file) claims ids that added tokens do not get when it is loaded: "
+        + "\(moved.map(\.token).summary). The first is said to be \(first.claimed) but becomes "
+        + "\(first.id).")
   }
 
   /// Adds the tokens that the files beside the vocabulary name.
@@ -103,8 +103,8 @@ struct AddedTokenPlacement {
     for token in special where positions[token.token] == nil { _ = place(token) }
     if !unknown.isEmpty {
       notes.append(
-        "\(unknown.count) special tokens are named but in no vocabulary and count as added: "
-          + unknown.lazy.map(\.token).summary + ".")
+        "Special tokens that are named but in no vocabulary count as added: "
+          + "\(unknown.map(\.token).summary).")
     }
   }
 

@@ -42,8 +42,8 @@ struct ModelVocabularies {
       let excess = entries[(entries.firstIndex { $0.id >= limit } ?? entries.count)...]
       if !excess.isEmpty {
         notes.append(
-          "\(model.name): \(excess.count) tokens have ids beyond the \(limit) rows of the embedding "
-            + "and are left out: \(excess.lazy.map(\.token).summary).")
+          "\(model.name): tokens with ids beyond the \(limit) rows of the embedding are left out: "
+            + "\(excess.map(\.token).summary).")
       }
     }
   }
@@ -75,7 +75,20 @@ struct ModelVocabularies {
     for rule in merge.rules where edit.vocabulary[ExactString(rule.token)] == nil {
       edit.append(AddedToken(rule.token))
     }
+    noteAbsentTokens(edit.vocabulary)
     return edit
+  }
+
+  /// Says which models have tokens that the output does not have.
+  private mutating func noteAbsentTokens(_ output: Vocabulary) {
+    for (index, tokenizer) in tokenizers.enumerated() {
+      let absent = tokenizer.vocabulary.entries.prefix { $0.id < rowCounts[index] }
+        .filter { output[$0.token] == nil }
+      guard !absent.isEmpty else { continue }
+      notes.append(
+        "\(names[index]): tokens that the output vocabulary does not have are dropped: "
+          + "\(absent.map(\.token).summary).")
+    }
   }
 
   private func edit(of model: Int) -> TokenizerEdit {
@@ -115,13 +128,13 @@ struct ModelVocabularies {
     for token in added { edit.append(token) }
     if !differing.isEmpty {
       notes.append(
-        "\(differing.count) added tokens have different settings in different models; the first "
-          + "model's count: \(differing.summary).")
+        "Added tokens with different settings in different models keep those of the first: "
+          + "\(differing.summary).")
     }
     if !trained.isEmpty {
       notes.append(
-        "\(trained.count) tokens from the trained vocabularies of other models are appended as "
-          + "added tokens, found in the text as they are spelled: \(trained.summary).")
+        "Tokens from the trained vocabularies of other models are appended as added tokens, found "
+          + "in the text as they are spelled: \(trained.summary).")
     }
   }
 }

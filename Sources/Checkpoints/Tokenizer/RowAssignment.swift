@@ -23,7 +23,6 @@ struct RowAssignment {
 
     let ruled = Set(merge.rules.lazy.filter { $0.origin != nil }.map { ExactString($0.token) })
     var ownRows: [Int?] = Array(repeating: nil, count: codes.count)
-    var unknownCount = 0
     var unknown: [ExactString] = []
     for entry in output.entries {
       var present = 0
@@ -35,14 +34,12 @@ struct RowAssignment {
       if present > 0, present < codes.count {
         code = RowMap.code(defaultSource(ownRows, present))
       } else if present == 0, !ruled.contains(entry.token) {
-        unknownCount += 1
-        if unknown.count < 4 { unknown.append(entry.token) }
+        unknown.append(entry.token)
       }
       for model in codes.indices { codes[model][entry.id] = ownRows[model].map(Int32.init) ?? code }
     }
-    if unknownCount > 0 {
-      notes.append(
-        "\(unknownCount) tokens of the output are in no model and get zeros: \(unknown.summary).")
+    if !unknown.isEmpty {
+      notes.append("Tokens of the output that no model has get zeros: \(unknown.summary).")
     }
   }
 

@@ -126,7 +126,7 @@ extension TokenizerEdit {
   private func configuration(_ chatTemplate: ChatTemplate?) -> (JSONObject?, [String]) {
     guard isChanged || chatTemplate != nil else { return (nil, []) }
     var (object, vacant) = SpecialTokens.removing(
-      Set(removed), from: original.configuration ?? JSONObject())
+      missing, from: original.configuration ?? JSONObject())
     if isChanged {
       object["added_tokens_decoder"] = .object(
         JSONObject(placedTokens.map { (String($0.id), $0.token.decoderEntry) }))
@@ -138,7 +138,7 @@ extension TokenizerEdit {
   /// `special_tokens_map.json` when it changes, and the roles that lose their token.
   private func specialTokensMap() -> (JSONObject?, [String]) {
     guard !removed.isEmpty, let map = original.specialTokensMap else { return (nil, []) }
-    return SpecialTokens.removing(Set(removed), from: map)
+    return SpecialTokens.removing(missing, from: map)
   }
 
   /// `added_tokens.json`: what was in it and still exists, then the appended tokens.

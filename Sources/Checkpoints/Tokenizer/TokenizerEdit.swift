@@ -50,6 +50,9 @@ struct TokenizerEdit {
     !removed.isEmpty && rows < original.trainedIDLimit
   }
 
+  /// The tokens that were taken away and did not come back from another model.
+  var missing: Set<ExactString> { Set(removed.lazy.filter { vocabulary[$0] == nil }) }
+
   /// The added tokens and their ids, in order of the ids.
   var placedTokens: [(id: Int, token: AddedToken)] {
     addedTokens.compactMap { token in vocabulary[token.token].map { ($0, token) } }

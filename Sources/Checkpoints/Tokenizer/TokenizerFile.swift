@@ -39,7 +39,9 @@ public struct TokenizerFile: Sendable, Hashable {
   static func read(_ name: String, in directory: FilePath) throws(TinctureError) -> [UInt8]? {
     let path = directory.appending(name)
     do {
-      try FileDescriptor.open(path, .readOnly, options: [.closeOnExec, .nonBlocking]).close()
+      // A named pipe would block when it is opened for good; it cannot be sought.
+      let probe = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec, .nonBlocking])
+      try probe.closeAfter { _ = try probe.seek(offset: 0, from: .end) }
     } catch Errno.noSuchFileOrDirectory {
       return nil
     } catch {

@@ -192,9 +192,8 @@ extension TokenizerMerge {
       guard let rows = models[index].embeddingRows else { return nil }
       let padding = rows - max(vocabularies.vocabulary(of: index).idLimit, rowCount)
       guard padding > 0 else { return nil }
-      return "\(models[index].name): \(padding) padding rows of the embedding (\(rows) rows for "
-        + "\(vocabularies.vocabulary(of: index).count) tokens) belong to no token and are left out; "
-        + "the output has \(rowCount) rows."
+      return "\(models[index].name): rows of padding, which belong to no token, are left out: "
+        + "\(padding) of \(rows). The output has \(rowCount) rows."
     }
   }
 }

@@ -126,10 +126,9 @@ extension String {
   var shortened: String { unicodeScalars.count <= 80 ? self : String(prefix(77)) + "…" }
 }
 
-extension Sequence<ExactString> {
-  /// The first few tokens, quoted, with an ellipsis when there are more.
+extension Collection<ExactString> {
+  /// How many tokens there are, and the first few of them, for a note.
   var summary: String {
-    let first = Array(prefix(4))
-    return first.prefix(3).map(\.quoted).joined(separator: ", ") + (first.count > 3 ? ", …" : "")
+    "\(count) (" + prefix(3).map(\.quoted).joined(separator: ", ") + (count > 3 ? ", …)" : ")")
   }
 }
