@@ -123,7 +123,10 @@ extension ExactString {
 
 extension String {
   /// The text, cut when it is too long for a message.
-  var shortened: String { unicodeScalars.count <= 80 ? self : String(prefix(77)) + "…" }
+  var shortened: String {
+    unicodeScalars.count <= 80
+      ? self : String(String.UnicodeScalarView(unicodeScalars.prefix(77))) + "…"
+  }
 }
 
 extension Collection<ExactString> {
