@@ -30,12 +30,12 @@ public struct ModelConfiguration: Sendable, Hashable {
     self.style = style
   }
 
-  /// The class names of the model, e.g. `LlamaForCausalLM`.
+  /// The class names of the model, like `LlamaForCausalLM`.
   public var architectures: [String] {
     document["architectures"]?.arrayValue?.compactMap(\.stringValue) ?? []
   }
 
-  /// The family of the model, e.g. `llama`.
+  /// The family of the model, like `llama`.
   public var modelType: String? { document["model_type"]?.stringValue }
 
   /// The kind of quantization of the stored tensors, or nil when they are not quantized.

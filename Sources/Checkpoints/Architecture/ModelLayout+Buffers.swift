@@ -7,6 +7,7 @@ extension ModelLayout {
   /// no buffers in this sense; they describe what was trained.
   ///
   /// - Parameter name: The name of the tensor; it need not be in the checkpoint.
+  /// - Returns: True when the tensor is no parameter.
   /// - Complexity: O(n) in the length of the name.
   public func isBuffer(_ name: String) -> Bool {
     let parts = TensorNameParts(name)

@@ -4,6 +4,7 @@ extension ModelLayout {
   /// Whether the rows of a tensor are the tokens of the vocabulary: a token embedding or the head.
   ///
   /// - Parameter name: The name of the tensor; it need not be in the checkpoint.
+  /// - Returns: True for token embeddings and for heads.
   /// - Complexity: O(n) in the length of the name.
   public func isEmbedding(_ name: String) -> Bool {
     let position = position(of: name)
@@ -20,6 +21,7 @@ extension ModelLayout {
   /// Whether the elements of a vector are the tokens of the vocabulary: the bias of the head.
   ///
   /// - Parameter name: The name of the tensor; it need not be in the checkpoint.
+  /// - Returns: True for the bias of a head.
   /// - Complexity: O(n) in the length of the name.
   public func isVocabularyBias(_ name: String) -> Bool {
     guard position(of: name).layer == nil else { return false }
@@ -33,16 +35,19 @@ extension ModelLayout {
   /// Whether a checkpoint of this architecture may lack a tensor: buffers and tied tensors.
   ///
   /// - Parameter name: The name of the tensor; it need not be in the checkpoint.
+  /// - Returns: True for buffers and for tensors that share the values of another one.
   /// - Complexity: O(n) in the length of the name.
   public func isOptional(_ name: String) -> Bool { isBuffer(name) || tiedSource(of: name) != nil }
 
-  /// The tensor whose values another one shares, or nil when it has values of its own.
+  /// The tensor whose values another one shares.
   ///
   /// A head is tied to the token embedding when the configuration says so. When the configuration is
   /// silent and nothing is known about its kind of model, a head that is stored has values of its
   /// own, and one that is not is tied. The embeddings of an encoder and a decoder are tied to `shared`.
   ///
   /// - Parameter name: The name of the tensor; it need not be in the checkpoint.
+  /// - Returns: The name of the tensor with the values, which is in the checkpoint, or nil when the
+  ///   tensor has values of its own.
   /// - Complexity: O(n) in the length of the name and the number of token embeddings.
   public func tiedSource(of name: String) -> String? {
     let parts = TensorNameParts(name)

@@ -14,7 +14,7 @@ internal import TinctureJSON
 public struct ModelLayout: Sendable {
   /// A stack of layers.
   public struct Stack: Sendable, Hashable {
-    /// The path before the layer number, e.g. `model.layers`; the dot is not part of it.
+    /// The path before the layer number, like `model.layers`; the dot is not part of it.
     public let prefix: String
     /// The module that the stack belongs to.
     public let module: String
@@ -108,6 +108,7 @@ public struct ModelLayout: Sendable {
   /// Where a tensor stands.
   ///
   /// - Parameter name: The name of the tensor; it need not be in the checkpoint.
+  /// - Returns: The module, the part of the module and, in a layer, the stack and the layer.
   /// - Complexity: O(n) in the length of the name.
   public func position(of name: String) -> Position {
     let parts = TensorNameParts(name)
@@ -122,9 +123,9 @@ public struct ModelLayout: Sendable {
 
   /// How deep in its stack a tensor stands, from 0 to 1.
   ///
-  /// The first layer is 0, the last 1, the only layer of a stack 1. What stands outside of layers is 0.
-  ///
   /// - Parameter name: The name of the tensor.
+  /// - Returns: 0 for the first layer, 1 for the last and for the only layer of a stack, 0 outside of
+  ///   layers.
   /// - Complexity: O(n) in the length of the name.
   public func depth(of name: String) -> Double {
     guard
@@ -134,11 +135,12 @@ public struct ModelLayout: Sendable {
     return count > 1 ? min(Double(layer) / Double(count - 1), 1) : 1
   }
 
-  /// The name of the same tensor in another layer of its stack; nil outside of layers.
+  /// The name of the same tensor in another layer of its stack.
   ///
   /// - Parameters:
   ///   - name: The name of the tensor.
   ///   - layer: The number of the other layer, which need not exist yet.
+  /// - Returns: The name, or nil when the tensor stands outside of layers.
   /// - Complexity: O(n) in the length of the name.
   public func name(_ name: String, inLayer layer: Int) -> String? {
     let position = position(of: name)
@@ -146,12 +148,13 @@ public struct ModelLayout: Sendable {
     return "\(stack).\(layer).\(position.suffix)"
   }
 
-  /// The module that a recipe means by a name, or nil when the model has none such.
+  /// The module that a recipe means by a name.
   ///
   /// Besides the names of the modules, common other names for them (`language_model` for
   /// `text_decoder`, `visual` for `vision_tower`) and the paths of stacks are understood.
   ///
   /// - Parameter name: The name that the recipe uses.
+  /// - Returns: One of `moduleNames`, or nil when the model has no such module.
   /// - Complexity: O(n) in the number of modules and stacks.
   public func module(named name: String) -> String? {
     if moduleNames.contains(name) { return name }
