@@ -66,7 +66,7 @@ let package = Package(
     tests("Tensors", ["TinctureTensors", "CTinctureKernels"]),
     tests("JSON", ["TinctureJSON", "TinctureTensors"]),
     tests("Safetensors", ["TinctureSafetensors", "TinctureTensors"]),
-    tests("Checkpoints", ["TinctureCheckpoints", "TinctureTensors", "TinctureJSON"]),
+    tests("Checkpoints", ["TinctureCheckpoints", "TinctureTensors", "TinctureJSON", system]),
     tests("Merging", ["TinctureMerging", "TinctureMergeMethods", "TinctureTensors"]),
     tests("MergeMethods", ["Tincture"]),
     tests("Recipes", ["TinctureRecipes", "TinctureMerging", "TinctureTensors"]),

@@ -39,11 +39,11 @@ extension ModelConfiguration {
       var object = document.object(at: section)
     else { return [] }
     let kind = ModuleKind(moduleName: module)
-    let isHalf = section.isEmpty && (kind == .encoder || kind == .decoder)
+    let isHalf = Self.isHalf(kind, of: section)
     if isHalf { separateHalves(&object, kind: kind, key: key, old: old) }
     for name in Self.countKeys(kind, isHalf: isHalf) where object[name]?.intValue == old {
-      let isGeneric = Self.countKeys(nil, isHalf: false).contains(name)
-      if kind == .decoder, isHalf, isGeneric { continue }
+      // The names that both halves understand mean the encoder.
+      if kind == .decoder, isHalf, name == "num_layers" || name == "num_hidden_layers" { continue }
       object[name] = .integer(sources.count)
     }
     var notes: [String] = []
@@ -63,6 +63,12 @@ extension ModelConfiguration {
     if kind == .decoder || key == "num_layers" { object["num_decoder_layers"] = .integer(old) }
   }
 
+  /// Whether a section speaks about an encoder and a decoder with keys of their own.
+  private static func isHalf(_ kind: ModuleKind?, of section: ConfigurationPath) -> Bool {
+    let own = ["encoder", "decoder", "encoder_config", "decoder_config"]
+    return (kind == .encoder || kind == .decoder) && !own.contains(section.last ?? "")
+  }
+
   private func layerCountPath(of module: String) -> ConfigurationPath? {
     let kind = ModuleKind(moduleName: module)
     let places: [ConfigurationPath]
@@ -75,7 +81,7 @@ extension ModelConfiguration {
       places = kind.map { sections(of: $0) } ?? []
     }
     for place in places {
-      let isHalf = place.isEmpty && (kind == .encoder || kind == .decoder)
+      let isHalf = Self.isHalf(kind, of: place)
       for key in Self.countKeys(kind, isHalf: isHalf) {
         if let count = document.value(at: place + [key])?.intValue, count >= 0 {
           return place + [key]

@@ -36,7 +36,8 @@ enum SmallFile {
       return (status.type, Int(status.size))
     } catch {
       switch error {
-      case .noSuchFileOrDirectory, .notDirectory, .fileNameTooLong: return nil
+      case .noSuchFileOrDirectory, .notDirectory, .fileNameTooLong, .tooManySymbolicLinkLevels:
+        return nil
       default:
         throw TinctureError(
           .missingInput, "The file cannot be looked at: \(error).", at: .init(file: path.string))
