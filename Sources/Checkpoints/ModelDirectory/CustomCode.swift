@@ -50,9 +50,10 @@ enum CustomCode {
     return modules
   }
 
-  /// The file of the class `module.Class`; nil for one that lies in another model, `org/name--…`.
+  /// The file of the class `module.Class`; nil for one of another model, `org/name--module.Class`,
+  /// whose words before the dot are no name of Python.
   private static func moduleFile(_ reference: String) -> String? {
-    guard !reference.contains("--"), let dot = reference.lastIndex(of: ".") else { return nil }
+    guard let dot = reference.lastIndex(of: ".") else { return nil }
     let module = reference[..<dot]
     return isModule(module) ? module.replacing(".", with: "/") + ".py" : nil
   }
