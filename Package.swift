@@ -66,10 +66,15 @@ let package = Package(
     tests("Tensors", ["TinctureTensors", "CTinctureKernels"]),
     tests("JSON", ["TinctureJSON", "TinctureTensors"]),
     tests("Safetensors", ["TinctureSafetensors", "TinctureTensors"]),
-    tests("Checkpoints", ["TinctureCheckpoints", "TinctureTensors", "TinctureJSON", system]),
+    tests(
+      "Checkpoints",
+      ["TinctureCheckpoints", "TinctureSafetensors", "TinctureTensors", "TinctureJSON", system],
+      resources: [.copy("Fixtures")]),
     tests("Merging", ["TinctureMerging", "TinctureMergeMethods", "TinctureTensors"]),
     tests("MergeMethods", ["Tincture"]),
-    tests("Recipes", ["TinctureRecipes", "TinctureMerging", "TinctureTensors"]),
+    tests(
+      "Recipes", ["TinctureRecipes", "TinctureMerging", "TinctureTensors"],
+      resources: [.copy("Fixtures")]),
     tests("EndToEnd", ["TinctureTool", "Tincture"]),
   ]
 )

@@ -1,0 +1,43 @@
+// What every kernel file needs: the dispatch attribute, vector types, bit access. Not public.
+#ifndef TINCTURE_KERNEL_H
+#define TINCTURE_KERNEL_H
+
+#if __has_include(<features.h>)
+#include <features.h>
+#endif
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "CTinctureKernels.h"
+
+#pragma clang fp contract(off)
+
+// One clone for each x86-64 level, chosen by the dynamic loader. Elsewhere the baseline suffices.
+#if defined(__x86_64__) && defined(__GLIBC__)
+#define TINCTURE_KERNEL \
+  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define TINCTURE_KERNEL
+#endif
+
+#define TINCTURE_INLINE static inline __attribute__((always_inline))
+
+typedef float float8 __attribute__((vector_size(32), aligned(4), may_alias));
+typedef double double8 __attribute__((vector_size(64), aligned(8)));
+
+TINCTURE_INLINE uint32_t bits_of(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
+TINCTURE_INLINE float float_of(uint32_t bits) {
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+TINCTURE_INLINE uint32_t magnitude_of(float value) { return bits_of(value) & 0x7fffffffu; }
+
+#endif

@@ -1,0 +1,96 @@
+// Sums over arrays: sixteen lanes in double precision, combined by one fixed tree.
+#include "kernel.h"
+#include "transcendental.h"
+
+typedef struct {
+  double8 low, high;
+} lanes;
+
+// Macros where inline functions would pass 64-byte vectors, which baseline x86-64 cannot.
+#define load8(x) __builtin_convertvector(*(const float8 *)(x), double8)
+#define magnitude8(v) __builtin_elementwise_abs(v)
+
+TINCTURE_INLINE double combine(const lanes *sum) {
+  double8 v = sum->low + sum->high;
+  double a = (v[0] + v[4]) + (v[2] + v[6]), b = (v[1] + v[5]) + (v[3] + v[7]);
+  return a + b;
+}
+
+// The last n < 16 elements, padded with zeros, so that lanes stay the same lanes.
+TINCTURE_INLINE void pad16(const float *x, size_t n, float *out) {
+  for (size_t i = 0; i < 16; i++) out[i] = i < n ? x[i] : 0.0f;
+}
+
+#define REDUCTION(EXPRESSION_LOW, EXPRESSION_HIGH)     \
+  lanes sum = {{0}, {0}};                              \
+  size_t i = 0;                                        \
+  for (; i + 16 <= n; i += 16) {                       \
+    const float *p = x + i;                            \
+    sum.low += EXPRESSION_LOW;                         \
+    sum.high += EXPRESSION_HIGH;                       \
+  }                                                    \
+  if (i < n) {                                         \
+    float tail[16];                                    \
+    pad16(x + i, n - i, tail);                         \
+    const float *p = tail;                             \
+    sum.low += EXPRESSION_LOW;                         \
+    sum.high += EXPRESSION_HIGH;                       \
+  }                                                    \
+  return combine(&sum)
+
+TINCTURE_KERNEL double tincture_sum(const float *x, size_t n) {
+  REDUCTION(load8(p), load8(p + 8));
+}
+
+TINCTURE_KERNEL double tincture_sum_magnitudes(const float *x, size_t n) {
+  REDUCTION(magnitude8(load8(p)), magnitude8(load8(p + 8)));
+}
+
+TINCTURE_KERNEL double tincture_dot(const float *x, const float *y, size_t n) {
+  lanes sum = {{0}, {0}};
+  size_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    sum.low += load8(x + i) * load8(y + i);
+    sum.high += load8(x + i + 8) * load8(y + i + 8);
+  }
+  if (i < n) {
+    float a[16], b[16];
+    pad16(x + i, n - i, a);
+    pad16(y + i, n - i, b);
+    sum.low += load8(a) * load8(b);
+    sum.high += load8(a + 8) * load8(b + 8);
+  }
+  return combine(&sum);
+}
+
+TINCTURE_KERNEL size_t tincture_count_nonzero(const float *x, size_t n) {
+  size_t count = 0;
+  for (size_t i = 0; i < n; i++) count += x[i] != 0.0f;
+  return count;
+}
+
+// The largest element and the sum of exponentials of the distances to it.
+TINCTURE_INLINE void softmax_terms(const float *x, size_t n, double *largest, double *total) {
+  double top = x[0], sum = 0;
+  for (size_t i = 1; i < n; i++) top = x[i] > top ? x[i] : top;
+  double lane[8] = {0};
+  for (size_t i = 0; i < n; i++) lane[i % 8] += exponential((double)x[i] - top);
+  for (size_t i = 0; i < 8; i++) sum += lane[i];
+  *largest = top;
+  *total = sum;
+}
+
+TINCTURE_KERNEL double tincture_softmax_divergence(
+    const float *a, const float *b, double floor, size_t n) {
+  if (n == 0) return 0;
+  double top_a, total_a, top_b, total_b, lane[8] = {0}, sum = 0;
+  softmax_terms(a, n, &top_a, &total_a);
+  softmax_terms(b, n, &top_b, &total_b);
+  for (size_t i = 0; i < n; i++) {
+    double p = exponential((double)b[i] - top_b) / total_b + floor;
+    double q = exponential((double)a[i] - top_a) / total_a + floor;
+    lane[i % 8] += p * logarithm(p / q);
+  }
+  for (size_t i = 0; i < 8; i++) sum += lane[i];
+  return sum;
+}

@@ -1,0 +1,50 @@
+public import TinctureMerging
+internal import TinctureTensors
+
+/// Averages models with weights: θ = Σᵢ wᵢ θᵢ, divided by Σᵢ wᵢ unless told otherwise.
+///
+/// Uniform weights give a uniform model soup. Source: Wortsman et al., "Model soups", arXiv:2203.05482.
+public struct Linear: ElementwiseMergeMethod {
+  static let weight = PerModelParameter<Double>("weight", "How much each model counts.")
+  static let normalize = Parameter<Bool>(
+    "normalize", default: true, "Divide by the sum of the weights.")
+
+  /// The description of the method.
+  public let info = MethodInfo(
+    name: "linear", aliases: ["weighted_average"], title: "Linear",
+    summary: "Averages the models, each with its weight.",
+    formula: "θ = Σ wᵢ θᵢ / Σ wᵢ   (without the division when normalize is false)",
+    source: "Wortsman et al. 2022, Model soups", link: "https://arxiv.org/abs/2203.05482",
+    base: .none, models: 1...Int.max, streaming: .element, parameters: [weight, normalize],
+    presets: [
+      .init("uniform", [("weight", .number(1))], "The plain mean, a uniform soup."),
+      .init("fusion_bench", [("weight", .number(1))], "simple_average of FusionBench."),
+    ])
+
+  /// Creates the method.
+  public init() {}
+
+  /// Blocks hold the models.
+  public var form: InputForm { .values }
+
+  /// Weights that cancel cannot be normalised.
+  public func objection(to parameters: ResolvedParameters, modelCount: Int) -> String? {
+    let sum = parameters[Self.weight].reduce(0, +)
+    guard parameters[Self.normalize], sum == 0 else { return nil }
+    return "the weights add up to zero and cannot be normalised; set normalize: false"
+  }
+
+  /// Merges one block.
+  public func merge(
+    _ block: inout ElementBlock, _ inputs: MergeInputs, state: Void,
+    into output: inout MutableSpan<Float>
+  ) {
+    let weights = inputs[Self.weight]
+    for (model, weight) in weights.enumerated() {
+      Kernels.add(block[model: model], times: Float(weight), to: &output)
+    }
+    if inputs[Self.normalize] {
+      Kernels.scale(&output, by: Float(1 / weights.reduce(0, +)))
+    }
+  }
+}

@@ -1,0 +1,142 @@
+public import TinctureMerging
+public import TinctureTensors
+
+/// Thresholds that count the elements of whole models.
+public struct GlobalTrim: Sendable {
+  /// The cut of each model, by its position in the recipe.
+  public let cuts: [Int: MagnitudeCut]
+  /// The sign of most elements of the trimmed sum: 1, or −1 when the majority is negative or there is none.
+  public let majority: Float
+
+  /// The cut of a model; one that keeps everything where the model was not counted.
+  func cut(of model: Int) -> MagnitudeCut { cuts[model] ?? MagnitudeCut(at: 0, ties: Int.max) }
+}
+
+/// Order statistics of the task vectors of several models.
+private struct OrderTally: Sendable {
+  private var statistics: [Int: OrderStatistic] = [:]
+
+  mutating func count(_ x: Span<Float>, model: Int) {
+    statistics[model, default: OrderStatistic(.magnitude)].count(x)
+  }
+
+  mutating func refine(_ x: Span<Float>, model: Int) { statistics[model]?.refine(x) }
+
+  mutating func add(counts other: OrderTally) {
+    for (model, statistic) in other.statistics {
+      if statistics[model]?.add(counts: statistic) == nil { statistics[model] = statistic }
+    }
+  }
+
+  mutating func add(refinements other: OrderTally) {
+    for (model, statistic) in other.statistics { statistics[model]?.add(refinements: statistic) }
+  }
+
+  mutating func select(_ ranks: [Int: Int]) {
+    for (model, rank) in ranks { statistics[model]?.select([rank]) }
+  }
+
+  func total(_ model: Int) -> Int { statistics[model]?.total ?? 0 }
+
+  func finding(_ model: Int, rank: Int) -> OrderStatistic.Finding? {
+    statistics[model]?.finding(rank: rank)
+  }
+}
+
+extension SparsifiedArithmetic {
+  /// Finds the thresholds of the whole models, and the majority sign where it is asked for.
+  public func prepare(_ session: MergeSession) async throws(TinctureError) -> GlobalTrim? {
+    guard sparsifier == .magnitude, let first = session.steps.first else {
+      return nil
+    }
+    let isGlobal = first.parameters[Self.trim] == "global"
+    let wantsMajority = elects && first.parameters[Self.zeroSign] == "majority"
+    guard isGlobal || wantsMajority else { return nil }
+    guard isGlobal else {
+      throw TinctureError(
+        .recipe, "zero_sign: majority needs trim: global, as in the published TIES.")
+    }
+    let cuts = try await thresholds(session)
+    let trim = GlobalTrim(cuts: cuts, majority: 1)
+    guard wantsMajority else { return trim }
+    return GlobalTrim(cuts: cuts, majority: try await majority(session, trim))
+  }
+
+  private func thresholds(_ session: MergeSession) async throws(TinctureError)
+    -> [Int: MagnitudeCut]
+  {
+    var densities: [Int: Double] = [:]
+    for step in session.steps {
+      for (model, density) in zip(step.modelIndices, step.parameters[Self.density]) {
+        guard densities.updateValue(density, forKey: model) ?? density == density else {
+          throw TinctureError(
+            .recipe,
+            "trim: global needs one density for each whole model, not one that changes by tensor.",
+            at: .init(tensor: step.name))
+        }
+      }
+    }
+    var tally = try await session.tally {
+      OrderTally()
+    } count: { (tally, inputs) throws(TinctureError) in
+      try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
+        for (position, model) in inputs.step.modelIndices.enumerated() {
+          tally.count(block[model: position], model: model)
+        }
+      }
+    } combine: { $0.add(counts: $1) }
+    let exact = session.steps[0].parameters[Self.selection] == "exact"
+    var ranks: [Int: Int] = [:]
+    for (model, density) in densities where density > 0 && density < 1 {
+      let total = tally.total(model)
+      let count = Int(density * Double(total))
+      ranks[model] = exact ? total - max(1, count) : max(0, total - count - 1)
+    }
+    tally.select(ranks)
+    let selected = tally
+    let refined = try await session.tally {
+      selected
+    } count: { (tally, inputs) throws(TinctureError) in
+      try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
+        for (position, model) in inputs.step.modelIndices.enumerated() {
+          tally.refine(block[model: position], model: model)
+        }
+      }
+    } combine: { $0.add(refinements: $1) }
+    var cuts: [Int: MagnitudeCut] = [:]
+    for (model, rank) in ranks {
+      guard let finding = refined.finding(model, rank: rank) else { continue }
+      // Which tensor a tie falls into would depend on the order of steps: all ties stay.
+      cuts[model] = MagnitudeCut(at: finding.value, ties: Int.max)
+    }
+    return cuts
+  }
+
+  private func majority(_ session: MergeSession, _ trim: GlobalTrim) async throws(TinctureError)
+    -> Float
+  {
+    let balance = try await session.tally {
+      0
+    } count: { (balance: inout Int, inputs) throws(TinctureError) in
+      var sum = inputs.scratch()
+      var running = try cuts(inputs, trim)
+      let weights = inputs[Self.weight]
+      try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
+        for model in weights.indices {
+          block.change(model: model) { x in
+            running[model].apply(
+              to: &x, from: block.start, rowLength: block.rowLength, inputs.workspace)
+          }
+        }
+        balance += sum.use(block.count) { sum in
+          Kernels.clear(&sum)
+          for (model, weight) in weights.enumerated() {
+            Kernels.add(block[model: model], times: Float(weight), to: &sum)
+          }
+          return Kernels.signBalance(sum.span)
+        }
+      }
+    } combine: { $0 += $1 }
+    return balance > 0 ? 1 : -1
+  }
+}

@@ -1,0 +1,165 @@
+public import TinctureMerging
+public import TinctureTensors
+
+/// Adds sparsified task vectors to the base: the family of task arithmetic, TIES, DARE, DELLA and
+/// breadcrumbs.
+///
+/// θ = θ₀ + λ Σᵢ wᵢ sᵢ(τᵢ), where sᵢ sets elements to zero. With an election, only elements whose sign
+/// is that of the weighted sum take part. `normalize` divides by the sum of the weights that took part.
+public struct SparsifiedArithmetic: MergeMethod {
+  /// Which elements of a task vector stay.
+  enum Sparsifier: Sendable {
+    /// All.
+    case none
+    /// The largest magnitudes of the tensor or the model.
+    case magnitude
+    /// Each by chance.
+    case random
+    /// All but the largest and the smallest magnitudes.
+    case outliers
+    /// Each by chance, larger ones more likely.
+    case rank
+  }
+
+  static let weight = PerModelParameter<Double>("weight", "How much of each task vector is added.")
+  static let density = PerModelParameter<Double>(
+    "density", default: 1, in: .fraction, "The fraction of each task vector that stays.")
+  static let gamma = PerModelParameter<Double>(
+    "gamma", default: 0.01, in: .fraction, "The fraction of largest magnitudes that is removed.")
+  static let epsilon = PerModelParameter<Double>(
+    "epsilon", default: 0.15, in: .fraction,
+    "How far the chance to stay departs from the density at both ends of the ranking.")
+  static let scale = Parameter<Double>(
+    "lambda", default: 1, "What the sum of the task vectors is multiplied by.")
+  static let int8Mask = Parameter<Bool>(
+    "int8_mask", default: false, "Accepted for old recipes; masks take no memory here.")
+
+  /// The description of the method.
+  public let info: MethodInfo
+  let sparsifier: Sparsifier
+  let elects: Bool
+  let normalize: Parameter<Bool>
+  let rescale: Parameter<Bool>
+
+  /// Creates a member of the family.
+  init(
+    _ name: String, aliases: [String] = [], title: String, summary: String, formula: String,
+    source: String, link: String, sparsifier: Sparsifier, elects: Bool, normalizes: Bool,
+    rescales: Bool = false, presets: [MethodInfo.Preset] = []
+  ) {
+    self.sparsifier = sparsifier
+    self.elects = elects
+    normalize = Parameter(
+      "normalize", default: normalizes, "Divide by the sum of the weights that took part.")
+    rescale = Parameter(
+      "rescale", default: rescales, "Make up for what was set to zero, by the rule rescale_rule.")
+    var parameters: [any DeclaresParameter] = [Self.weight, Self.scale, normalize, Self.int8Mask]
+    if sparsifier != .none { parameters += [Self.density, rescale, Self.rescaleRule] }
+    if sparsifier == .magnitude { parameters += [Self.trim, Self.selection] }
+    if sparsifier == .outliers { parameters += [Self.gamma, Self.band] }
+    if sparsifier == .rank { parameters.append(Self.epsilon) }
+    if elects { parameters.append(Self.zeroSign) }
+    info = MethodInfo(
+      name: name, aliases: aliases, title: title, summary: summary, formula: formula,
+      source: source, link: link, base: .required, models: 1...Int.max,
+      streaming: sparsifier == .none ? .element : .tensor,
+      isRandom: sparsifier == .random || sparsifier == .rank, parameters: parameters,
+      presets: presets)
+  }
+
+  /// Sums without thresholds or norms may be cut.
+  public func isElementwise(_ parameters: ResolvedParameters) -> Bool {
+    switch sparsifier {
+    case .none: true
+    case .random: !parameters[rescale] || parameters[Self.rescaleRule] == "density"
+    case .magnitude, .outliers, .rank: false
+    }
+  }
+
+  /// DELLA needs room on both sides of the density.
+  public func objection(to parameters: ResolvedParameters, modelCount: Int) -> String? {
+    guard sparsifier == .rank else { return nil }
+    for (density, epsilon) in zip(parameters[Self.density], parameters[Self.epsilon])
+    where density > 0 && density < 1 && (density - epsilon <= 0 || density + epsilon >= 1) {
+      return "density ± epsilon must lie between 0 and 1, but \(density) ± \(epsilon) does not"
+    }
+    return nil
+  }
+
+  /// Thresholds need histograms; sums need two or three vectors.
+  public func workingMemory(_ parameters: ResolvedParameters, modelCount: Int, rowLength: Int)
+    -> WorkingMemory
+  {
+    var memory = WorkingMemory(vectors: elects ? 2 : 0)
+    switch sparsifier {
+    case .none, .random: break
+    case .magnitude: memory.bytes = 1_400_000 * modelCount
+    case .outliers:
+      memory.wholeRows = parameters[Self.band] == "row"
+      memory.bytes = memory.wholeRows ? 32 * rowLength : 1_700_000 * modelCount
+    case .rank:
+      memory.wholeRows = true
+      memory.bytes = 300_000 + 32 * rowLength
+    }
+    return memory
+  }
+
+  /// Makes one tensor.
+  public func merge(_ inputs: MergeInputs, state: GlobalTrim?) throws(TinctureError) {
+    let cuts = try cuts(inputs, state)
+    let factors = try rescaling(inputs, cuts)
+    let weights = inputs[Self.weight]
+    let scale = Float(inputs[Self.scale])
+    let zeroSign = state?.majority ?? 1
+    var running = cuts
+    var sum = inputs.scratch()
+    var divisor = inputs.scratch()
+    try inputs.produce(.taskVectors) { (block, output) throws(TinctureError) in
+      for model in weights.indices {
+        block.change(model: model) { x in
+          running[model].apply(
+            to: &x, from: block.start, rowLength: block.rowLength, inputs.workspace)
+          if factors[model] != 1 { Kernels.scale(&x, by: factors[model]) }
+        }
+      }
+      if elects {
+        elect(
+          &block, weights, zeroSign: zeroSign, normalize: inputs[normalize], sum: &sum,
+          divisor: &divisor, into: &output)
+        Kernels.scale(&output, by: scale)
+      } else {
+        for (model, weight) in weights.enumerated() {
+          Kernels.add(block[model: model], times: Float(weight), to: &output)
+        }
+        let total = weights.reduce(0, +)
+        let normalizes = inputs[normalize] && total.magnitude >= 1e-8
+        Kernels.scale(&output, by: normalizes ? scale / Float(total) : scale)
+      }
+      Kernels.add(block.base, to: &output)
+    }
+  }
+
+  // Adds the elements whose sign is that of the weighted sum.
+  private func elect(
+    _ block: inout ElementBlock, _ weights: [Double], zeroSign: Float, normalize: Bool,
+    sum: inout ScratchVector, divisor: inout ScratchVector, into output: inout MutableSpan<Float>
+  ) {
+    sum.use(block.count) { sum in
+      Kernels.clear(&sum)
+      for (model, weight) in weights.enumerated() {
+        Kernels.add(block[model: model], times: Float(weight), to: &sum)
+      }
+      if zeroSign < 0 { Kernels.replaceZeros(&sum, by: zeroSign) }
+    }
+    let signs = sum.prefix(block.count)
+    divisor.use(block.count) { divisor in
+      Kernels.clear(&divisor)
+      for (model, weight) in weights.enumerated() {
+        Kernels.accumulateAgreeing(
+          block[model: model], weight: Float(weight), signs: signs, numerator: &output,
+          denominator: &divisor)
+      }
+      if normalize { Kernels.divide(&output, byNonzero: divisor.span) }
+    }
+  }
+}

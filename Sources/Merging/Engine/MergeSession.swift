@@ -1,0 +1,73 @@
+internal import Synchronization
+public import TinctureTensors
+
+/// What a method may use to find out something about the whole model before merging.
+public struct MergeSession: Sendable {
+  /// The steps of the plan; those that merely copy are left out.
+  public let steps: [MergeStep]
+  /// What applies to the whole merge.
+  public let options: MergeOptions
+  let pool: StepPool
+  let passes = PassCounter()
+
+  /// Visits every step with a tally and adds the tallies up.
+  ///
+  /// Each worker has a tally of its own. Which steps it sees depends on timing, so `combine` must be
+  /// exact and must not depend on order: sums of integers, minima, unions. For sums of floating-point
+  /// numbers use `survey`, which keeps the order of the plan.
+  ///
+  /// - Parameters:
+  ///   - make: Makes an empty tally.
+  ///   - count: Visits a step.
+  ///   - combine: Adds the second tally to the first.
+  /// - Throws: What `count` throws for the first step of the plan that fails.
+  public func tally<Tally>(
+    _ make: @escaping @Sendable () -> Tally,
+    count: @escaping @Sendable (inout Tally, MergeInputs) throws(TinctureError) -> Void,
+    combine: @escaping @Sendable (inout Tally, Tally) -> Void
+  ) async throws(TinctureError) -> Tally where Tally: Sendable {
+    let shared = Mutex<Tally?>(nil)
+    passes.begin(pool)
+    try await pool.run(steps) { (inputs) throws(TinctureError) in
+      var tally = shared.withLock { (stored: inout Tally?) -> Tally? in
+        let taken = stored
+        stored = nil
+        return taken
+      } ?? make()
+      try count(&tally, inputs)
+      shared.withLock { stored in
+        if let other = stored { combine(&tally, other) }
+        stored = tally
+      }
+    }
+    return shared.withLock { $0 } ?? make()
+  }
+
+  /// Visits every step and returns the findings in the order of the plan.
+  ///
+  /// - Parameter find: Looks at a step.
+  /// - Returns: One finding for each step.
+  /// - Throws: What `find` throws for the first step of the plan that fails.
+  public func survey<Finding: Sendable>(
+    _ find: @escaping @Sendable (MergeInputs) throws(TinctureError) -> Finding
+  ) async throws(TinctureError) -> [Finding] {
+    let findings = Mutex<[Int: Finding]>([:])
+    passes.begin(pool)
+    try await pool.run(steps) { (inputs) throws(TinctureError) in
+      let finding = try find(inputs)
+      findings.withLock { $0[inputs.step.index] = finding }
+    }
+    let found = findings.withLock { $0 }
+    return steps.compactMap { found[$0.index] }
+  }
+}
+
+/// Numbers the passes of a session for its observer.
+final class PassCounter: Sendable {
+  private let count = Atomic<Int>(0)
+
+  func begin(_ pool: StepPool) {
+    let pass = count.wrappingAdd(1, ordering: .relaxed).newValue
+    pool.observer?(.surveying(pass: pass))
+  }
+}

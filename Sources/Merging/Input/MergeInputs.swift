@@ -1,0 +1,198 @@
+internal import TinctureCheckpoints
+public import TinctureTensors
+
+/// Everything that one call of a method may look at, and nothing else.
+///
+/// Not `Sendable`: it belongs to the worker that carries out the step.
+public final class MergeInputs {
+  /// The step: name, shape, layer, parameters.
+  public let step: MergeStep
+  /// Reusable memory of the worker.
+  public let workspace: Workspace
+  let options: MergeOptions
+  let tuning: EngineTuning
+  let writer: RangeWriter?
+  let interruption: Interruption
+  let advance: (Int) -> Void
+  private let blockCapacity: Int
+  private var checked = false
+
+  init(
+    step: MergeStep, workspace: Workspace, options: MergeOptions, tuning: EngineTuning,
+    cost: StepCost, writer: RangeWriter?, interruption: Interruption,
+    advance: @escaping (Int) -> Void
+  ) {
+    self.step = step
+    self.workspace = workspace
+    self.options = options
+    self.tuning = tuning
+    blockCapacity = cost.blockCapacity
+    self.writer = writer
+    self.interruption = interruption
+    self.advance = advance
+    workspace.prepare(
+      blockCapacity: cost.blockCapacity,
+      outputBytes: max(tuning.windowBytes, cost.blockCapacity * (step.dtype.byteWidth ?? 1)))
+  }
+
+  /// Whether the step has a base.
+  public var hasBase: Bool { step.base != nil }
+  /// The number of models, the base not counted.
+  public var modelCount: Int { step.models.count }
+  /// The number of elements of the tensor.
+  public var elementCount: Int { step.shape.elementCount }
+
+  /// The value of a parameter for this tensor.
+  public subscript<Value>(parameter: Parameter<Value>) -> Value { step.parameters[parameter] }
+  /// The values of a parameter for this tensor, in the order of the models.
+  public subscript<Value>(parameter: PerModelParameter<Value>) -> [Value] {
+    step.parameters[parameter]
+  }
+
+  /// A vector of a block's length.
+  public func scratch() -> ScratchVector { ScratchVector(from: workspace) }
+
+  /// The random numbers of one of the step's models.
+  public func random(_ purpose: String, model: Int) -> CounterRandom {
+    CounterRandom(
+      seed: options.seed, tensor: step.name, model: step.modelIndices[model], purpose: purpose)
+  }
+
+  /// Visits all elements in order.
+  ///
+  /// Blocks are whole multiples of the segment that reductions use, or whole rows where the method
+  /// declared it needs them; what is summed block by block in `Double` does not depend on their size
+  /// when each addend is the sum of one segment: see `segments`.
+  ///
+  /// - Parameters:
+  ///   - form: Models or task vectors.
+  ///   - body: Looks at a block; may change the models' elements in place.
+  /// - Throws: What `body` throws, or `io`, or `checkpoint` for an element that is not finite.
+  public func scan(
+    _ form: InputForm,
+    _ body: (inout ElementBlock) throws(TinctureError) -> Void
+  ) throws(TinctureError) {
+    try forEachBlock(form, body)
+  }
+
+  /// Visits all elements in order and writes the output.
+  ///
+  /// - Parameters:
+  ///   - form: Models or task vectors.
+  ///   - body: Fills the output block, which holds zeros before.
+  /// - Throws: What `body` throws, or `io`.
+  public func produce(
+    _ form: InputForm,
+    _ body: (inout ElementBlock, inout MutableSpan<Float>) throws(TinctureError) -> Void
+  ) throws(TinctureError) {
+    guard let writer else {
+      throw TinctureError(.internalError, "A survey must not produce output.")
+    }
+    var sink = OutputSink(step: step, writer: writer, buffer: workspace.output, advance: advance)
+    let result = scratch()
+    var output = result
+    try forEachBlock(form) { (block) throws(TinctureError) in
+      var failure: TinctureError?
+      let count = block.count
+      output.use(count) { span in
+        Kernels.clear(&span)
+        do throws(TinctureError) {
+          try body(&block, &span)
+        } catch { failure = error }
+      }
+      if let failure { throw failure }
+      try sink.append(output.prefix(count))
+    }
+    try sink.flush()
+  }
+
+  private func forEachBlock(
+    _ form: InputForm, _ body: (inout ElementBlock) throws(TinctureError) -> Void
+  ) throws(TinctureError) {
+    let readers = (step.base.map { [$0] } ?? []) + step.models
+    let pointers = readers.map { _ in workspace.takeVector() }
+    defer { for pointer in pointers { workspace.giveBack(pointer) } }
+    let rounding = step.inputRounding == nil ? nil : workspace.takeVector()
+    defer { if let rounding { workspace.giveBack(rounding) } }
+    let basePointer = hasBase ? pointers[0] : nil
+    let models = hasBase ? Array(pointers.dropFirst()) : pointers
+    var start = step.elements.lowerBound
+    while start < step.elements.upperBound {
+      try interruption.check()
+      let count = min(blockCapacity, step.elements.upperBound - start)
+      for (position, reader) in readers.enumerated() {
+        var span = MutableSpan<Float>(_unsafeStart: pointers[position], count: count)
+        let window = workspace.window(position, byteCount: tuning.windowBytes)
+        let largest = try reader.read(start..<start + count, into: &span, window: window)
+        if largest >= 0x7f80_0000, !checked || options.nonFinite != .error {
+          try treatNonFinite(&span, base: position == 0 ? nil : basePointer, reader, start)
+        }
+        if let dtype = step.inputRounding, let rounding, reader.dtype != dtype {
+          Self.round(&span, to: dtype, through: rounding)
+        }
+      }
+      if form == .taskVectors, let basePointer {
+        let base = Span<Float>(_unsafeStart: basePointer, count: count)
+        for pointer in models {
+          var span = MutableSpan<Float>(_unsafeStart: pointer, count: count)
+          Kernels.subtract(base, from: &span)
+        }
+      }
+      var block = ElementBlock(
+        start: start, count: count, rowLength: step.shape.rowLength, base: basePointer,
+        models: models)
+      try body(&block)
+      start += count
+    }
+    checked = true
+  }
+
+  private static func round(
+    _ span: inout MutableSpan<Float>, to dtype: DType, through memory: UnsafeMutablePointer<Float>
+  ) {
+    let bytes = UnsafeMutableRawBufferPointer(start: memory, count: span.count * 4)
+    Kernels.narrow(span.span, as: dtype, into: bytes)
+    Kernels.widen(UnsafeRawBufferPointer(bytes), as: dtype, into: &span)
+  }
+
+  private func treatNonFinite(
+    _ span: inout MutableSpan<Float>, base: UnsafeMutablePointer<Float>?,
+    _ reader: any TensorReader, _ start: Int
+  ) throws(TinctureError) {
+    switch options.nonFinite {
+    case .propagate: return
+    case .replaceByBase:
+      for index in 0..<span.count where !span[index].isFinite { span[index] = base?[index] ?? 0 }
+    case .error:
+      let index = (0..<span.count).first { !span[$0].isFinite } ?? 0
+      throw TinctureError(
+        .checkpoint,
+        "Element \(start + index) is \(span[index]); a merge would spread it. Repair the checkpoint,"
+          + " or choose --non-finite base or --non-finite propagate.", at: reader.place)
+    }
+  }
+}
+
+/// What applies to a whole merge and is no parameter of the method.
+public struct MergeOptions: Sendable, Hashable {
+  /// What to do about NaN and infinity in the inputs.
+  public enum NonFinite: String, Sendable, CaseIterable {
+    /// Stop.
+    case error
+    /// Use the base's element, or zero without a base.
+    case replaceByBase = "base"
+    /// Go on; the output will hold them, too.
+    case propagate
+  }
+
+  /// The seed of random methods.
+  public var seed: UInt64
+  /// What to do about NaN and infinity.
+  public var nonFinite: NonFinite
+
+  /// Creates options.
+  public init(seed: UInt64 = 0, nonFinite: NonFinite = .error) {
+    self.seed = seed
+    self.nonFinite = nonFinite
+  }
+}

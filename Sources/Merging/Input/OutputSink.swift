@@ -1,0 +1,43 @@
+internal import TinctureCheckpoints
+internal import TinctureTensors
+
+/// Rounds a step's blocks to the output type and writes them in large pieces.
+struct OutputSink {
+  private let writer: RangeWriter
+  private let dtype: DType
+  private let file: Int
+  private var offset: Int
+  private let buffer: UnsafeMutableRawBufferPointer
+  private var filled = 0
+  private let advance: (Int) -> Void
+
+  init(
+    step: MergeStep, writer: RangeWriter, buffer: UnsafeMutableRawBufferPointer,
+    advance: @escaping (Int) -> Void
+  ) {
+    self.writer = writer
+    self.buffer = buffer
+    self.advance = advance
+    dtype = step.dtype
+    file = step.output.file
+    offset = step.output.offset + step.elements.lowerBound * (step.dtype.byteWidth ?? 0)
+  }
+
+  mutating func append(_ values: Span<Float>) throws(TinctureError) {
+    let bytes = values.count * (dtype.byteWidth ?? 0)
+    if filled + bytes > buffer.count { try flush() }
+    Kernels.narrow(
+      values, as: dtype,
+      into: UnsafeMutableRawBufferPointer(rebasing: buffer[filled..<filled + bytes]))
+    filled += bytes
+  }
+
+  mutating func flush() throws(TinctureError) {
+    guard filled > 0 else { return }
+    try writer.write(
+      UnsafeRawBufferPointer(rebasing: buffer[..<filled]), file: file, offset: offset)
+    advance(filled)
+    offset += filled
+    filled = 0
+  }
+}

@@ -1,0 +1,130 @@
+public import TinctureTensors
+
+/// A way to merge models: the extension point of the library.
+///
+/// A method says at most three things. `info` says what it is called and what can be set. `prepare`, when
+/// something must be known about the whole model first, finds it out by passes over all steps and returns
+/// it as a small `State`. `merge` makes one tensor, by any number of passes over the blocks of its inputs
+/// and one last pass that produces the output.
+///
+/// Which hook to choose:
+///
+/// - every output element depends only on the elements at its position → `ElementwiseMergeMethod`;
+/// - a norm, an angle, an order statistic of the tensor is needed first → `merge` with `scan`, then
+///   `produce`;
+/// - a number over the whole model is needed first → `prepare` with `session.tally`.
+///
+/// A method is one file and one line in the registry.
+public protocol MergeMethod: Sendable {
+  /// What `prepare` learns about the whole model.
+  associatedtype State: Sendable = Void
+
+  /// The description of the method.
+  var info: MethodInfo { get }
+
+  /// Whether a step may be cut into ranges of elements that are merged independently.
+  func isElementwise(_ parameters: ResolvedParameters) -> Bool
+
+  /// Says what is wrong with a combination of parameter values, before any data is read.
+  ///
+  /// - Parameters:
+  ///   - parameters: The values, each within its own bounds.
+  ///   - modelCount: How many models the step has, the base not counted.
+  /// - Returns: A sentence without its full stop, or nil when nothing is wrong.
+  func objection(to parameters: ResolvedParameters, modelCount: Int) -> String?
+
+  /// The working memory of one step beyond blocks and windows.
+  ///
+  /// - Parameters:
+  ///   - parameters: The values of the step.
+  ///   - modelCount: How many models the step has.
+  ///   - rowLength: The length of the tensor's rows.
+  /// - Returns: How many vectors of a block's length, and how many further bytes.
+  func workingMemory(_ parameters: ResolvedParameters, modelCount: Int, rowLength: Int)
+    -> WorkingMemory
+
+  /// Finds out what has to be known about the whole model.
+  ///
+  /// - Parameter session: Passes over all steps.
+  /// - Returns: The findings; small, since they are kept during the whole merge.
+  /// - Throws: `TinctureError` when an input cannot be read or does not suit the method.
+  func prepare(_ session: MergeSession) async throws(TinctureError) -> State
+
+  /// Makes one tensor.
+  ///
+  /// - Parameters:
+  ///   - inputs: The tensors of all models, the parameters, and the output.
+  ///   - state: What `prepare` found.
+  /// - Throws: `TinctureError` when an input cannot be read or does not suit the method.
+  func merge(_ inputs: MergeInputs, state: State) throws(TinctureError)
+}
+
+/// Working memory that a method declares beforehand.
+public struct WorkingMemory: Sendable, Hashable {
+  /// Vectors of a block's length.
+  public var vectors: Int
+  /// Further bytes.
+  public var bytes: Int
+  /// Whether blocks hold whole rows.
+  public var wholeRows: Bool
+
+  /// Creates a declaration.
+  public init(vectors: Int = 0, bytes: Int = 0, wholeRows: Bool = false) {
+    self.vectors = vectors
+    self.bytes = bytes
+    self.wholeRows = wholeRows
+  }
+}
+
+extension MergeMethod {
+  /// Steps are not cut.
+  public func isElementwise(_ parameters: ResolvedParameters) -> Bool { false }
+  /// Any combination is acceptable.
+  public func objection(to parameters: ResolvedParameters, modelCount: Int) -> String? { nil }
+  /// No working memory.
+  public func workingMemory(_ parameters: ResolvedParameters, modelCount: Int, rowLength: Int)
+    -> WorkingMemory
+  { WorkingMemory() }
+}
+
+extension MergeMethod where State == Void {
+  /// Nothing has to be known.
+  public func prepare(_ session: MergeSession) async throws(TinctureError) {}
+}
+
+/// A method whose output elements depend only on the input elements at the same position.
+public protocol ElementwiseMergeMethod: MergeMethod {
+  /// Whether blocks hold the models or their task vectors.
+  var form: InputForm { get }
+
+  /// Merges one block.
+  ///
+  /// - Parameters:
+  ///   - block: The elements of all inputs at the same positions.
+  ///   - inputs: The parameters.
+  ///   - state: What `prepare` found.
+  ///   - output: Receives the merged elements; holds zeros before.
+  func merge(
+    _ block: inout ElementBlock, _ inputs: MergeInputs, state: State,
+    into output: inout MutableSpan<Float>)
+}
+
+extension ElementwiseMergeMethod {
+  /// Steps may be cut anywhere.
+  public func isElementwise(_ parameters: ResolvedParameters) -> Bool { true }
+
+  /// Merges block by block.
+  public func merge(_ inputs: MergeInputs, state: State) throws(TinctureError) {
+    try inputs.produce(form) { (block, output) throws(TinctureError) in
+      merge(&block, inputs, state: state, into: &output)
+    }
+  }
+}
+
+/// How blocks present the models.
+public enum InputForm: Sendable, Hashable {
+  /// The elements of the models.
+  case values
+  /// The differences to the base.
+  case taskVectors
+}

@@ -1,0 +1,72 @@
+internal import TinctureTensors
+
+/// How a step is carried out within its share of memory.
+public struct StepCost: Sendable, Hashable {
+  /// The number of elements of a block.
+  public let blockCapacity: Int
+  /// Bytes of all memory the step uses: windows, blocks, working memory, output.
+  public let bytes: Int
+
+  /// Blocks are whole segments of the reductions, so that sums do not depend on the block size.
+  static let segment = Kernels.segment
+
+  /// Works out the memory of a step.
+  ///
+  /// - Parameters:
+  ///   - step: The step.
+  ///   - method: The method.
+  ///   - tuning: Sizes of windows and blocks.
+  init(of step: MergeStep, method: any MergeMethod, tuning: EngineTuning) {
+    let outputWindow = tuning.windowBytes
+    guard case .merge = step.action else {
+      blockCapacity = Self.segment
+      bytes = tuning.windowBytes + outputWindow + 4 * Self.segment
+      return
+    }
+    let working = method.workingMemory(
+      step.parameters, modelCount: step.models.count, rowLength: step.shape.rowLength)
+    var capacity = max(Self.segment, tuning.blockElements / Self.segment * Self.segment)
+    if working.wholeRows {
+      let row = max(1, step.shape.rowLength)
+      capacity = row >= capacity ? row : capacity / row * row
+    }
+    let block = min(capacity, max(Self.segment, step.elements.count))
+    blockCapacity = block
+    let inputs = step.models.count + (step.base == nil ? 0 : 1)
+    // Every input has a block, the output has one, and rounding needs one.
+    let blocks = inputs + 2 + working.vectors
+    let readers = (step.base.map { [$0] } ?? []) + step.models
+    let widest = readers.map { ($0.dtype.byteWidth ?? 1) * block }
+    let windows = widest.reduce(0) { $0 + max($1, tuning.windowBytes) }
+    bytes =
+      windows + blocks * block * 4 + working.bytes
+      + max(outputWindow, block * (step.dtype.byteWidth ?? 1))
+      + readers.reduce(0) { $0 + $1.workingBytes }
+  }
+}
+
+/// Sizes that trade memory for speed and change no result.
+public struct EngineTuning: Sendable, Hashable {
+  /// Bytes that are read and written at a time.
+  public var windowBytes: Int
+  /// Elements that are processed at a time; a multiple of 4096.
+  public var blockElements: Int
+
+  /// Creates a set of sizes.
+  public init(windowBytes: Int = 1 << 20, blockElements: Int = 1 << 14) {
+    self.windowBytes = windowBytes
+    self.blockElements = blockElements
+  }
+
+  /// Sizes for a worker's share of memory and a number of inputs.
+  static func fitting(_ share: Int, inputs: Int) -> EngineTuning {
+    var tuning = EngineTuning()
+    while tuning.windowBytes > 1 << 16, tuning.windowBytes * (inputs + 2) > share / 2 {
+      tuning.windowBytes /= 2
+    }
+    while tuning.blockElements > StepCost.segment, tuning.blockElements * 4 * (inputs + 6) > share / 2 {
+      tuning.blockElements /= 2
+    }
+    return tuning
+  }
+}

@@ -1,0 +1,65 @@
+extension Recipe {
+  /// Every model that takes part in the merge: the base, the bases of slices and all inputs.
+  ///
+  /// They stand in the order in which the recipe first names them, each once. The base is first
+  /// only when it is named first.
+  ///
+  /// - Complexity: O(n log n) in the number of places that name a model.
+  public var mergedModels: [ModelReference] {
+    Self.ordered(baseMentions + Self.mentions(inputs))
+  }
+
+  /// Every model that the recipe names, also those that give only tokens or kept tensors.
+  ///
+  /// They stand in the order in which the recipe first names them, each once.
+  ///
+  /// - Complexity: O(n log n) in the number of places that name a model.
+  public var referencedModels: [ModelReference] {
+    Self.ordered(baseMentions + Self.mentions(inputs) + tokenizerMentions + keepMentions)
+  }
+
+  private typealias Mention = (reference: ModelReference, position: SourcePosition)
+
+  private var baseMentions: [Mention] { base.map { [($0.reference, $0.position)] } ?? [] }
+
+  private var keepMentions: [Mention] {
+    keep.compactMap { rule in rule.reference.map { ($0, rule.position) } }
+  }
+
+  private var tokenizerMentions: [Mention] {
+    guard let tokenizer else { return [] }
+    var mentions: [Mention] = []
+    if case .model(let reference) = tokenizer.source {
+      mentions.append((reference, tokenizer.position))
+    }
+    for rule in tokenizer.rules {
+      switch rule.source {
+      case .model(let reference), .token(_, let reference), .tokenID(_, let reference):
+        mentions.append((reference, rule.position))
+      case .zero, nil: break
+      }
+    }
+    return mentions
+  }
+
+  private static func mentions(_ inputs: RecipeInputs) -> [Mention] {
+    switch inputs {
+    case .models(let entries): entries.map { ($0.reference, $0.position) }
+    case .slices(let slices):
+      slices.flatMap { slice in
+        slice.sources.map { ($0.reference, $0.position) }
+          + (slice.base.map { [($0.reference, $0.position)] } ?? [])
+      }
+    case .modules(let modules): modules.flatMap { mentions($0.inputs) }
+    }
+  }
+
+  /// Sorts by position, keeping the given order for equal places, and drops repetitions.
+  private static func ordered(_ mentions: [Mention]) -> [ModelReference] {
+    var seen: Set<ModelReference> = []
+    return mentions.enumerated()
+      .sorted { ($0.element.position, $0.offset) < ($1.element.position, $1.offset) }
+      .map(\.element.reference)
+      .filter { seen.insert($0).inserted }
+  }
+}

@@ -1,0 +1,196 @@
+internal import CTinctureKernels
+
+/// Finds exact order statistics of a stream of numbers in two passes and 768 KiB, without sorting.
+///
+/// Floats order like their bit patterns once signs are accounted for. The first pass counts the upper
+/// sixteen bits, which locates the bucket of each wanted rank; the second counts the lower sixteen bits
+/// within those buckets. Feed the same numbers, in any order, in both passes.
+public struct OrderStatistic: Sendable {
+  /// What is ordered.
+  public enum Order: Sendable {
+    /// The absolute values.
+    case magnitude
+    /// The values themselves.
+    case value
+  }
+
+  /// Where a rank was found.
+  public struct Finding: Sendable, Hashable {
+    /// The value that has the wanted rank.
+    public let value: Float
+    /// How many numbers are smaller in the chosen order.
+    public let smaller: Int
+    /// How many numbers equal it.
+    public let equal: Int
+  }
+
+  private let order: Order
+  private var high: [UInt64]
+  private var recent: [UInt32]
+  private var pending = 0
+  private var low: [(bucket: UInt32, counts: [UInt32])] = []
+
+  /// Prepares to count.
+  public init(_ order: Order) {
+    self.order = order
+    high = [UInt64](repeating: 0, count: 65_536)
+    recent = [UInt32](repeating: 0, count: 65_536)
+  }
+
+  private var flag: Int32 { order == .magnitude ? 1 : 0 }
+
+  /// Counts numbers in the first pass.
+  ///
+  /// - Parameter x: The numbers; none may be NaN.
+  /// - Complexity: O(n).
+  public mutating func count(_ x: Span<Float>) {
+    if pending + x.count > Int(UInt32.max) { flush() }
+    pending += x.count
+    let flag = flag
+    recent.withUnsafeMutableBufferPointer { counts in
+      x.withUnsafeBufferPointer { x in
+        guard let p = x.baseAddress, let counts = counts.baseAddress else { return }
+        tincture_histogram_high(p, flag, counts, x.count)
+      }
+    }
+  }
+
+  private mutating func flush() {
+    for index in 0..<65_536 {
+      high[index] += UInt64(recent[index])
+      recent[index] = 0
+    }
+    pending = 0
+  }
+
+  /// The number of numbers counted in the first pass.
+  public var total: Int { high.reduce(pending) { $0 + Int($1) } }
+
+  /// Adds what another counted in its first pass.
+  public mutating func add(counts other: OrderStatistic) {
+    for bucket in 0..<65_536 {
+      high[bucket] += other.high[bucket] + UInt64(other.recent[bucket])
+    }
+  }
+
+  /// Adds what another, with the same selection, counted in its second pass.
+  public mutating func add(refinements other: OrderStatistic) {
+    for (index, item) in other.low.enumerated() where index < low.count {
+      for (bucket, count) in item.counts.enumerated() where count > 0 {
+        low[index].counts[bucket] += count
+      }
+    }
+  }
+
+  /// Ends the first pass: the second will look for these ranks.
+  ///
+  /// - Parameter ranks: Ranks counted from zero, each below the number of elements.
+  /// - Complexity: O(1) per rank.
+  public mutating func select(_ ranks: [Int]) {
+    flush()
+    var buckets = Set<UInt32>()
+    for rank in ranks {
+      var before: UInt64 = 0
+      for (bucket, count) in high.enumerated() {
+        if before + count > UInt64(rank) {
+          buckets.insert(UInt32(bucket))
+          break
+        }
+        before += count
+      }
+    }
+    low = buckets.sorted().map { ($0, [UInt32](repeating: 0, count: 65_536)) }
+  }
+
+  /// Counts the same numbers again, in the second pass.
+  ///
+  /// - Parameter x: The numbers.
+  /// - Complexity: O(n) per bucket looked into.
+  public mutating func refine(_ x: Span<Float>) {
+    let flag = flag
+    x.withUnsafeBufferPointer { x in
+      guard let p = x.baseAddress else { return }
+      for index in low.indices {
+        let bucket = low[index].bucket
+        low[index].counts.withUnsafeMutableBufferPointer { counts in
+          guard let counts = counts.baseAddress else { return }
+          tincture_histogram_low(p, flag, bucket, counts, x.count)
+        }
+      }
+    }
+  }
+
+  /// The number that has a rank, after both passes.
+  ///
+  /// - Parameter rank: One of the selected ranks.
+  /// - Returns: The value and how many numbers lie below and on it; nil for a rank that was not selected.
+  public func finding(rank: Int) -> Finding? {
+    var before: UInt64 = 0
+    for (bucket, count) in high.enumerated() where count > 0 {
+      if before + count > UInt64(rank) {
+        guard let counts = low.first(where: { $0.bucket == bucket })?.counts else { return nil }
+        for (lower, count) in counts.enumerated() where count > 0 {
+          if before + UInt64(count) > UInt64(rank) {
+            return Finding(
+              value: value(order: UInt32(bucket) << 16 | UInt32(lower)), smaller: Int(before),
+              equal: Int(count))
+          }
+          before += UInt64(count)
+        }
+        return nil
+      }
+      before += count
+    }
+    return nil
+  }
+
+  private func value(order bits: UInt32) -> Float {
+    switch order {
+    case .magnitude: Float(bitPattern: bits)
+    case .value: Float(bitPattern: bits & 0x8000_0000 == 0 ? ~bits : bits & 0x7fff_ffff)
+    }
+  }
+}
+
+/// Which of the elements that equal a threshold still count, while a tensor is read in order.
+public struct MagnitudeCut: Sendable, Hashable {
+  /// The bit pattern of the threshold's magnitude.
+  public let threshold: UInt32
+  /// How many elements of exactly this magnitude are still to be treated like larger ones.
+  public var ties: UInt64
+
+  /// Creates a cut.
+  ///
+  /// - Parameters:
+  ///   - value: The threshold.
+  ///   - ties: How many elements of exactly this magnitude count as larger.
+  public init(at value: Float, ties: Int) {
+    threshold = value.magnitude.bitPattern
+    self.ties = UInt64(max(0, ties))
+  }
+
+  /// Sets elements below the threshold to zero; of those on it, the first ones stay while ties last.
+  public mutating func keepLargest(_ x: inout MutableSpan<Float>) {
+    x.withUnsafeMutableBufferPointer { x in
+      guard let p = x.baseAddress else { return }
+      tincture_keep_from(threshold, &ties, p, x.count)
+    }
+  }
+
+  /// Sets elements above the threshold to zero; of those on it, the first ones go while ties last.
+  public mutating func dropLargest(_ x: inout MutableSpan<Float>) {
+    x.withUnsafeMutableBufferPointer { x in
+      guard let p = x.baseAddress else { return }
+      tincture_drop_from(threshold, &ties, p, x.count)
+    }
+  }
+
+  /// Sets elements to zero whose score lies below the threshold; of those on it, the first ones stay
+  /// while ties last.
+  public mutating func keep(_ x: inout MutableSpan<Float>, whereLargest score: Span<Float>) {
+    let threshold = threshold
+    var ties = ties
+    Kernels.call(score, &x) { s, x, n in tincture_keep_where(s, threshold, &ties, x, n) }
+    self.ties = ties
+  }
+}
