@@ -35,11 +35,10 @@ extension JSONValue {
     level: Int, _ body: (Item, inout String) -> Void
   ) {
     output += open
+    let lead = indentation.map { "\n" + String(repeating: " ", count: $0 * (level + 1)) } ?? ""
     for (index, item) in items.enumerated() {
       if index > 0 { output += "," }
-      if let indentation {
-        output += "\n" + String(repeating: " ", count: indentation * (level + 1))
-      }
+      output += lead
       body(item, &output)
     }
     if let indentation, !items.isEmpty {
@@ -50,6 +49,14 @@ extension JSONValue {
 
   private static func writeString(_ text: String, to output: inout String) {
     output += "\""
+    defer { output += "\"" }
+    let isPlain = text.utf8.allSatisfy {
+      $0 >= 0x20 && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")
+    }
+    guard !isPlain else {
+      output += text
+      return
+    }
     for scalar in text.unicodeScalars {
       switch scalar {
       case "\"": output += "\\\""
@@ -65,6 +72,5 @@ extension JSONValue {
       default: output.unicodeScalars.append(scalar)
       }
     }
-    output += "\""
   }
 }

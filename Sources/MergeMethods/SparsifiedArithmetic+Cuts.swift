@@ -154,15 +154,15 @@ extension SparsifiedArithmetic {
     let wholeRows = sparsifier == .rank || (sparsifier == .outliers && inputs[Self.band] == "row")
     try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
       // Blocks of whole rows are summed row by row, so that sums do not depend on the block size.
-      let piece = wholeRows ? max(1, block.rowLength) : block.count
+      let (first, rowLength) = (block.start, block.rowLength)
+      let piece = wholeRows ? max(1, rowLength) : block.count
       for model in cut {
         for start in stride(from: 0, to: block.count, by: piece) {
           let range = start..<min(start + piece, block.count)
           Kernels.addMagnitudes(block[model: model].extracting(range), to: &before[model])
         }
         block.change(model: model) { x in
-          running[model].apply(
-            to: &x, from: block.start, rowLength: block.rowLength, inputs.workspace)
+          running[model].apply(to: &x, from: first, rowLength: rowLength, inputs.workspace)
         }
         for start in stride(from: 0, to: block.count, by: piece) {
           let range = start..<min(start + piece, block.count)

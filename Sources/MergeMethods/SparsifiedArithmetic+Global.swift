@@ -122,10 +122,10 @@ extension SparsifiedArithmetic {
       var running = try cuts(inputs, trim)
       let weights = inputs[Self.weight]
       try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
+        let (start, rowLength) = (block.start, block.rowLength)
         for model in weights.indices {
           block.change(model: model) { x in
-            running[model].apply(
-              to: &x, from: block.start, rowLength: block.rowLength, inputs.workspace)
+            running[model].apply(to: &x, from: start, rowLength: rowLength, inputs.workspace)
           }
         }
         balance += sum.use(block.count) { sum in

@@ -115,10 +115,10 @@ public struct SparsifiedArithmetic: MergeMethod {
     var sum = inputs.scratch()
     var divisor = inputs.scratch()
     try inputs.produce(.taskVectors) { (block, output) throws(TinctureError) in
+      let (start, rowLength) = (block.start, block.rowLength)
       for model in weights.indices {
         block.change(model: model) { x in
-          running[model].apply(
-            to: &x, from: block.start, rowLength: block.rowLength, inputs.workspace)
+          running[model].apply(to: &x, from: start, rowLength: rowLength, inputs.workspace)
           if factors[model] != 1 { Kernels.scale(&x, by: factors[model]) }
         }
       }
