@@ -78,13 +78,14 @@ public struct LowRankReader: TensorReader {
   public func read(
     _ range: Range<Int>, into output: inout MutableSpan<Float>, window: ReadWindow
   ) throws(TinctureError) -> UInt32 {
-    if window.kept.isEmpty { window.kept = try factors() }
+    if window.kept[down.place] == nil { window.kept[down.place] = try self.factors() }
+    let factors = window.kept[down.place] ?? []
     let width = max(1, columns)
     if magnitude != nil {
-      return try readStretched(range, width, into: &output, window: window)
+      return try readStretched(range, width, factors, into: &output, window: window)
     }
     var largest = try weight.read(range, into: &output, window: window)
-    addProduct(range, width, window.kept, to: &output)
+    addProduct(range, width, factors, to: &output)
     for index in 0..<output.count {
       largest = max(largest, output[index].magnitude.bitPattern)
     }
@@ -144,7 +145,8 @@ public struct LowRankReader: TensorReader {
 
   // Whole rows are needed for their norms, whatever part of them is asked for.
   private func readStretched(
-    _ range: Range<Int>, _ width: Int, into output: inout MutableSpan<Float>, window: ReadWindow
+    _ range: Range<Int>, _ width: Int, _ factors: [[Float]], into output: inout MutableSpan<Float>,
+    window: ReadWindow
   ) throws(TinctureError) -> UInt32 {
     var largest: UInt32 = 0
     var row = [Float](repeating: 0, count: width)
@@ -154,11 +156,11 @@ public struct LowRankReader: TensorReader {
       let whole = index * width..<(index + 1) * width
       var span = row.mutableSpan
       _ = try weight.read(whole, into: &span, window: window)
-      addProduct(whole, width, window.kept, to: &span)
+      addProduct(whole, width, factors, to: &span)
       var squares = 0.0
       Kernels.addDot(span.span, span.span, to: &squares)
       let norm = Float(squares.squareRoot())
-      let factor = norm == 0 ? 0 : window.kept[2][index] / norm
+      let factor = norm == 0 ? 0 : factors[2][index] / norm
       let end = min(whole.upperBound, range.upperBound)
       while position < end {
         let value = row[position - whole.lowerBound] * factor
