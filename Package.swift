@@ -57,7 +57,7 @@ let package = Package(
       name: "Tincture",
       dependencies: [
         "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureCheckpoints",
-        "TinctureMerging", "TinctureMergeMethods", "TinctureRecipes",
+        "TinctureMerging", "TinctureMergeMethods", "TinctureRecipes", system,
       ],
       path: "Sources/Tincture", swiftSettings: settings),
     .executableTarget(

@@ -245,3 +245,15 @@ extension Kernels {
     }
   }
 }
+
+extension Kernels {
+  /// The instruction set that the kernels use on this processor, in words.
+  public static var instructionSet: String {
+    switch tincture_instruction_set() {
+    case 4: "x86-64-v4 (AVX-512)"
+    case 3: "x86-64-v3 (AVX2)"
+    case 1: "x86-64 baseline"
+    default: "portable"
+    }
+  }
+}

@@ -25,6 +25,9 @@ void tincture_narrow_f64(const float *x, double *y, size_t n);
 void tincture_narrow_f8e4m3(const float *x, uint8_t *y, size_t n);
 void tincture_narrow_f8e5m2(const float *x, uint8_t *y, size_t n);
 
+// The x86-64 level that the loader chose (4, 3 or 1), or 0 where there is only one version.
+int tincture_instruction_set(void);
+
 // ---- elementwise.c ------------------------------------------------------------------------------
 // y = a x;  y may be x.
 void tincture_scale(float a, const float *x, float *y, size_t n);
