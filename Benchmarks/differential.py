@@ -35,8 +35,9 @@ try:
         compare_tensors,
         compare_tokenizers,
         tensors,
+        with_single_experts,
     )
-    from agreement.deviations import KNOWN, explanation
+    from agreement.deviations import explanation, reasons
 except ImportError as error:
     sys.exit(f"{error}: start this with the Python of Benchmarks/setup_peer.sh")
 
@@ -104,23 +105,35 @@ class Differential:
         return outcome
 
     def compare(self, case: Case, outcome: Outcome, folder: Path) -> list[Difference]:
-        """Compare two outputs; narrow arithmetic of the peer is replaced by wide if need be."""
+        """Compare two outputs; if values differ, take mergekit's in wide arithmetic instead."""
         ours, theirs = folder / "ours", folder / "theirs"
         mine = tensors(ours)
-        outcome.agreement = compare_tensors(mine, tensors(theirs))
-        kinds = {difference.kind for difference in outcome.agreement.differences}
-        if case.narrow and "values" in kinds:
-            wide, file = folder / "wide", folder / "wide.yaml"
-            family = case.wide_family or case.family
-            programs.write_recipe(case.wide_recipes(), self.models / family, file)
-            if not programs.run_peer(file, wide, len(case.recipes), folder / "wide.log"):
-                again = compare_tensors(mine, tensors(wide))
-                if again.far < outcome.agreement.far:
-                    outcome.agreement, outcome.wide = again, True
-        found = list(outcome.agreement.differences)
+        fused = case.family.startswith("mixtral")
+        other = tensors(theirs)
+        outcome.agreement = compare_tensors(mine, with_single_experts(other) if fused else other)
+        found = outcome.agreement.differences
+        for dtype in ("float32", "float64"):
+            if not {"values", "dtype"} & {difference.kind for difference in found}:
+                break
+            wide = self.wide(case, folder, dtype)
+            again = compare_tensors(mine, wide) if wide else None
+            if again and (again.far < outcome.agreement.far or not outcome.agreement.tensors):
+                found = [difference for difference in found if difference.kind != "values"]
+                found += [one for one in again.differences if one.kind == "values"]
+                outcome.agreement, outcome.wide = again, True
         found += compare_configurations(ours, theirs)
         found += compare_tokenizers(ours, theirs, PROSE)
         return found
+
+    def wide(self, case: Case, folder: Path, dtype: str) -> dict[str, torch.Tensor] | None:
+        """Return what mergekit makes when it computes in a wide type and rounds once."""
+        output, file = folder / dtype, folder / f"{dtype}.yaml"
+        family = case.wide_family or case.family
+        programs.write_recipe(case.wide_recipes(dtype), self.models / family, file)
+        stages, log = len(case.recipes), folder / f"{dtype}.log"
+        if programs.run_peer(file, output, stages, log, wide_adapters=True):
+            return None
+        return tensors(output)
 
 
 def line(outcome: Outcome) -> str:
@@ -195,10 +208,10 @@ def summary(outcomes: list[Outcome]) -> int:
     met = Counter(name for outcome in outcomes for name in outcome.explained)
     print(f"\n{len(outcomes)} cases: " + ", ".join(f"{n} {v}" for v, n in sorted(counts.items())))
     if any(outcome.wide for outcome in outcomes):
-        print("wide: compared with mergekit computing in float32, since it rounds every step")
-    for known in KNOWN:
-        if met[known.name]:
-            print(f"{known.name} ({met[known.name]} cases): {known.reason}")
+        print("wide: as mergekit computing in float32 or float64, which its own rounding hides")
+    for name, reason in reasons().items():
+        if met[name]:
+            print(f"{name} ({met[name]} cases): {reason}")
     return 1 if counts["DIFFERS"] else 0
 
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 Recipe = dict[str, object]
 
 MODELS = "MODELS"  # stands for the folder of the family in a recipe
-NARROW = ("bf16", "f16")
 
 
 @dataclass(frozen=True)
 class Case:
     """One recipe over one family of models.
 
-    `wide_recipe` is the same merge with the peer's arithmetic in float32 and one rounding at the
-    end; it is there when the peer would round every step of the recipe itself.
+    When the programs do not agree at once, mergekit runs again in float32 and in float64 with one
+    rounding at the end, to tell its own rounding from a difference. `wide_family` has the same
+    models in the type to which the recipe rounds its inputs first.
     """
 
     name: str
@@ -25,22 +25,14 @@ class Case:
     wide_family: str | None = None
     arguments: list[str] = field(default_factory=list)
 
-    @property
-    def narrow(self) -> bool:
-        """Whether the peer computes in a narrow type."""
-        types = {recipe.get("dtype") for recipe in self.recipes}
-        if types == {None}:
-            return self.family.rpartition("-")[2] in NARROW
-        return "float32" not in types
-
-    def wide_recipes(self) -> list[Recipe]:
-        """Return the recipes with arithmetic in float32 and the same type of the output."""
+    def wide_recipes(self, dtype: str) -> list[Recipe]:
+        """Return the recipes with arithmetic in a wide type and the same type of the output."""
         names = {"bf16": "bfloat16", "f16": "float16", "f32": "float32"}
         stored = names[self.family.rpartition("-")[2]]
         return [
             {
                 **recipe,
-                "dtype": "float32",
+                "dtype": dtype,
                 "out_dtype": recipe.get("out_dtype") or recipe.get("dtype") or stored,
             }
             for recipe in self.recipes
@@ -283,9 +275,12 @@ FAMILIES = (
     "qwen2-bf16",
     "gemma-bf16",
     "gpt2-f32",
+    "qwen3-f32",
+    "gemma2-f32",
+    "phi3-bf16",
+    "mixtral-f32",
+    "distilbert-f32",
     "bert-f32",
-    "bertmlm-f32",
-    "roberta-f32",
     "sharded-f32",
     "pickled-f32",
 )
@@ -297,17 +292,21 @@ def tokens(**rules: object) -> dict[str, object]:
     return {names[key]: rule for key, rule in rules.items()}
 
 
-def two(**extra: object) -> Recipe:
-    """Return a linear merge of two models with different vocabularies."""
-    return merge("linear", experts=2, each={"weight": 0.5}, **extra) | {
-        "parameters": {"weight": 0.5}
+def two(*experts: int, **extra: object) -> Recipe:
+    """Return a linear merge of the base and some experts with different vocabularies."""
+    names = ["base", *(f"expert{number}" for number in experts or (1, 2))]
+    return {
+        "merge_method": "linear",
+        "base_model": model("base"),
+        "models": [{"model": model(name)} for name in names],
+        "parameters": {"weight": 0.5},
+        **extra,
     }
 
 
 TOKENIZERS: dict[str, Recipe] = {
     "union": two(tokenizer_source="union"),
-    "union-three": two(tokenizer_source="union")
-    | {"models": [{"model": model(f"expert{n}")} for n in (1, 2, 3)]},
+    "union-three": two(1, 2, 3, tokenizer_source="union"),
     "union-no-base": merge(
         "linear", experts=2, base=False, each={"weight": 0.5}, tokenizer={"source": "union"}
     ),
@@ -337,12 +336,10 @@ TOKENIZERS: dict[str, Recipe] = {
     "task_arithmetic-union": merge(
         "task_arithmetic", experts=2, each={"weight": 0.5}, tokenizer_source="union"
     ),
-    "padded-rows": merge("linear", base=False, experts=0, tokenizer_source="base")
-    | {
-        "base_model": model("base"),
-        "models": [{"model": model("expert3")}],
-        "parameters": {"weight": 0.5},
-    },
+    "new-token-union": two(
+        tokenizer={"source": "union", "tokens": tokens(new={"source": {"kind": "zero"}})}
+    ),
+    "padded-rows": two(3, tokenizer_source="base"),
     "template": two(tokenizer_source="union", chat_template="chatml"),
     "template-text": two(
         tokenizer_source="base", chat_template="{% for m in messages %}{{ m }}{% endfor %}"

@@ -22,6 +22,7 @@ class Difference:
     kind: str
     item: str
     detail: str
+    share: float = 0.0  # of the elements, when values differ
 
 
 @dataclass
@@ -57,6 +58,25 @@ def tensors(folder: Path) -> dict[str, torch.Tensor]:
     return found
 
 
+def with_single_experts(found: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Cut the experts of a layer, fused as transformers 5 holds them, into Mixtral's tensors."""
+    result: dict[str, torch.Tensor] = {}
+    for name, tensor in found.items():
+        stem, _, last = name.rpartition(".mlp.experts.")
+        single = f"{stem}.block_sparse_moe.experts"
+        if stem and last == "gate_up_proj":
+            for number, fused in enumerate(tensor):
+                gate, up = fused.chunk(2)
+                result[f"{single}.{number}.w1.weight"] = gate.contiguous()
+                result[f"{single}.{number}.w3.weight"] = up.contiguous()
+        elif stem and last == "down_proj":
+            for number, down in enumerate(tensor):
+                result[f"{single}.{number}.w2.weight"] = down.contiguous()
+        else:
+            result[name.replace(".mlp.gate.", ".block_sparse_moe.gate.")] = tensor
+    return result
+
+
 def steps(values: torch.Tensor) -> torch.Tensor:
     """Number 16-bit floating-point values so that neighbours differ by one."""
     bits = values.contiguous().view(torch.int16).to(torch.int32)
@@ -66,23 +86,22 @@ def steps(values: torch.Tensor) -> torch.Tensor:
 def closeness(ours: torch.Tensor, theirs: torch.Tensor) -> tuple[torch.Tensor, float]:
     """Return which elements agree, and the largest distance.
 
-    The distance of narrow types is in steps from one value to the next, of which one is allowed;
-    else it is relative to the element or to the root mean square of the tensor, whichever is more.
+    The distance is relative to the element or to the root mean square of the tensor, whichever is
+    more. In narrow types it is counted in steps from one value to the next, of which one is
+    allowed, unless the relative distance is small enough anyway.
     """
     if not ours.dtype.is_floating_point:
         return ours == theirs, float((ours != theirs).sum())
-    same_nan = ours.isnan() & theirs.isnan()
+    same = (ours == theirs) | (ours.isnan() & theirs.isnan())
+    scale = theirs.double().square().mean().sqrt().clamp(min=1e-30)
+    scale = torch.maximum(theirs.double().abs(), scale)
+    distance = ((ours.double() - theirs.double()).abs() / scale).nan_to_num(nan=torch.inf)
+    distance = torch.where(same, 0.0, distance)
+    near = distance <= WIDE_TOLERANCE
     if ours.dtype in (torch.bfloat16, torch.float16):
-        distance = (steps(ours) - steps(theirs)).abs().double()
-        limit = 1.0
-    else:
-        scale = theirs.double().square().mean().sqrt().clamp(min=1e-30)
-        scale = torch.maximum(theirs.double().abs(), scale)
-        distance = (ours.double() - theirs.double()).abs() / scale
-        distance = torch.where(ours == theirs, 0.0, distance)
-        limit = WIDE_TOLERANCE
-    distance = torch.where(same_nan, 0.0, distance.nan_to_num(nan=torch.inf))
-    return distance <= limit, float(distance.max()) if distance.numel() else 0.0
+        distance = torch.where(near, 0.0, (steps(ours) - steps(theirs)).abs().double())
+        near |= distance <= 1
+    return near, float(distance.max()) if distance.numel() else 0.0
 
 
 def compare_tensors(
@@ -115,7 +134,7 @@ def compare_tensors(
         narrow = left.dtype in (torch.bfloat16, torch.float16)
         if far > (max(1, stray * count) if narrow else 0):
             detail = f"{far} of {count} elements, at most {worst:.3g}"
-            result.differences.append(Difference("values", name, detail))
+            result.differences.append(Difference("values", name, detail, far / count))
     return result
 
 
@@ -161,7 +180,8 @@ def compare_tokenizers(ours: Path, theirs: Path, texts: list[str]) -> Iterator[D
     """Compare vocabularies, the cutting of some texts, and chat templates."""
     left, right = vocabulary(ours), vocabulary(theirs)
     if (left is None) != (right is None):
-        yield Difference("tokenizer", "tokenizer.json", "only one program wrote it")
+        writer = "tincture" if right is None else "mergekit"
+        yield Difference("tokenizer", f"tokenizer.json of {writer} only", "")
     elif left is not None and right is not None and left != right:
         if left.keys() != right.keys():
             some = sorted(left.keys() ^ right.keys())[:5]
@@ -179,5 +199,24 @@ def compare_tokenizers(ours: Path, theirs: Path, texts: list[str]) -> Iterator[D
             mine, other = (one.encode(text).ids for one in cut)
             if mine != other:
                 yield Difference("tokenizer", "encoding", f"{text[:30]!r}: {mine} against {other}")
-    if template(ours) != template(theirs):
-        yield Difference("tokenizer", "chat template", f"{template(ours)!r:.60}")
+    mine, other = template(ours), template(theirs)
+    if mine != other and (not mine or not other or rendered(mine) != rendered(other)):
+        yield Difference("tokenizer", "chat template", f"{mine!r:.40} against {other!r:.40}")
+
+
+def rendered(text: str) -> list[str]:
+    """Render a chat template with and without the beginning of an answer."""
+    import jinja2
+
+    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True)
+    messages = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Hello"},
+        {"role": "assistant", "content": " Good day \n"},
+        {"role": "user", "content": "And now?"},
+    ]
+    compiled = environment.from_string(text)
+    return [
+        compiled.render(messages=messages, add_generation_prompt=flag, bos_token="<s>")
+        for flag in (False, True)
+    ]

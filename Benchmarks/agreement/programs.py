@@ -11,20 +11,55 @@ import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
+import torch
 import yaml
 
 from .cases import MODELS, Recipe
 
 
-def prepare_peer() -> None:
-    """Silence mergekit and take the one source of chance out of it.
+class StableTorch:
+    """The torch module, with sorts that leave equal elements in their order."""
 
-    mergekit collects the models of a recipe in a set; the order, on which the donor of config.json
-    and the rows of a union of vocabularies depend, changes with the hash seed of the process. Here
-    they come in the order of the recipe, the base first, which is one of the orders it can take.
+    def __getattr__(self, name: str) -> object:
+        """Hand out everything else as it is."""
+        return getattr(torch, name)
+
+    @staticmethod
+    def argsort(values: torch.Tensor, dim: int = -1, descending: bool = False) -> torch.Tensor:
+        """Sort so that of equal elements the first counts as the larger."""
+        order = torch.argsort(values, dim=dim, descending=True, stable=True)
+        return order if descending else order.flip(dim)
+
+    @classmethod
+    def sort(cls, values: torch.Tensor, descending: bool = False) -> torch.return_types.sort:
+        """Sort as `argsort` does."""
+        order = cls.argsort(values, descending=descending)
+        return torch.return_types.sort((values[order], order))
+
+    @classmethod
+    def topk(cls, values: torch.Tensor, k: int, largest: bool = True) -> tuple:
+        """Choose the largest as `argsort` orders them."""
+        order = cls.argsort(values, descending=largest)[:k]
+        return values[order], order
+
+
+def prepare_peer() -> None:
+    """Silence mergekit and take chance out of it.
+
+    Three things depend on chance in mergekit, and each is fixed here to one of its outcomes:
+
+    - It collects the models of a recipe in a set; the order, on which the donor of config.json
+      and the rows of a union of vocabularies depend, changes with the hash seed of the process.
+      Here models come in the order of the recipe, the base first.
+    - It takes the tokens of a union in the order of a hash map of the tokenizers library, which
+      is another one in every process. Here they come in the order of their numbers.
+    - Of equal magnitudes at a cut it keeps any, since its sorts are not stable. Here it keeps the
+      first ones.
     """
     import transformers
+    from mergekit import sparsify
     from mergekit.config import MergeConfiguration
+    from mergekit.merge_methods import sce
 
     warnings.filterwarnings("ignore")
     transformers.logging.set_verbosity_error()
@@ -47,6 +82,14 @@ def prepare_peer() -> None:
 
     MergeConfiguration.referenced_models = in_order
 
+    vocabulary = transformers.PreTrainedTokenizerFast.get_vocab
+
+    def by_number(self: transformers.PreTrainedTokenizerFast) -> dict[str, int]:
+        return dict(sorted(vocabulary(self).items(), key=lambda item: item[1]))
+
+    transformers.PreTrainedTokenizerFast.get_vocab = by_number
+    sparsify.torch = sce.torch = StableTorch()
+
 
 def write_recipe(recipes: Iterable[Recipe], models: Path, file: Path) -> None:
     """Write the documents of a recipe, with the folder of the models in place."""
@@ -54,14 +97,19 @@ def write_recipe(recipes: Iterable[Recipe], models: Path, file: Path) -> None:
     file.write_text("---\n".join(texts).replace(MODELS + "/", f"{models}/"))
 
 
-def run_peer(file: Path, output: Path, stages: int, log: Path) -> str | None:
+def run_peer(
+    file: Path, output: Path, stages: int, log: Path, wide_adapters: bool = False
+) -> str | None:
     """Run mergekit's own command in this process; return what it failed with, if it did."""
     from mergekit.io.tasks import LoaderCache
     from mergekit.scripts import multimerge, run_yaml
 
     shutil.rmtree(output, ignore_errors=True)
     LoaderCache().loaders.clear()
-    common = ["--quiet", "--lora-merge-cache", str(output.parent / "lora"), "--random-seed", "1"]
+    cache = output.parent / ("lora-wide" if wide_adapters else "lora")
+    common = ["--quiet", "--lora-merge-cache", str(cache), "--random-seed", "1"]
+    if wide_adapters:
+        common += ["--lora-merge-dtype", "float32"]
     arguments = [str(file), str(output), *common]
     command = run_yaml.main
     if stages > 1:

@@ -65,10 +65,21 @@ def architecture(name: str) -> transformers.PreTrainedModel:
             return transformers.GPT2LMHeadModel(config)
         case "bert":
             return transformers.BertModel(transformers.BertConfig(**ENCODER))
-        case "bertmlm":
-            return transformers.BertForMaskedLM(transformers.BertConfig(**ENCODER))
-        case "roberta":
-            return transformers.RobertaModel(transformers.RobertaConfig(**ENCODER))
+        case "distilbert":
+            config = transformers.DistilBertConfig(
+                dim=64, hidden_dim=96, n_layers=2, n_heads=4, vocab_size=VOCABULARY
+            )
+            return transformers.DistilBertForSequenceClassification(config)
+        case "qwen3":
+            return transformers.Qwen3ForCausalLM(transformers.Qwen3Config(**SIZES, head_dim=16))
+        case "gemma2":
+            return transformers.Gemma2ForCausalLM(transformers.Gemma2Config(**SIZES, head_dim=16))
+        case "phi3":
+            config = transformers.Phi3Config(**SIZES, pad_token_id=0)
+            return transformers.Phi3ForCausalLM(config)
+        case "mixtral":
+            config = transformers.MixtralConfig(**SIZES, num_local_experts=2)
+            return transformers.MixtralForCausalLM(config)
     raise ValueError(f"no family '{name}'")
 
 
@@ -185,14 +196,11 @@ def without_index(folder: Path, source: str, target: str) -> None:
 
 def make(folder: Path) -> None:
     """Write all models."""
-    family(folder, "llama", ["f32", "bf16", "f16"])
-    family(folder, "mistral", ["f32"])
-    family(folder, "qwen2", ["f32", "bf16"])
-    family(folder, "gemma", ["bf16"])
-    family(folder, "gpt2", ["f32"])
-    family(folder, "bert", ["f32"])
-    family(folder, "bertmlm", ["f32"])
-    family(folder, "roberta", ["f32"])
+    dtypes = {"llama": ["f32", "bf16", "f16"], "qwen2": ["f32", "bf16"]}
+    dtypes |= {"gemma": ["bf16"], "phi3": ["bf16"]}
+    families = ["llama", "mistral", "qwen2", "qwen3", "gemma", "gemma2", "phi3", "gpt2"]
+    for name in [*families, "mixtral", "distilbert", "bert"]:
+        family(folder, name, dtypes.get(name, ["f32"]))
     for dtype in ("f32", "bf16"):
         with_tokenizers(folder, dtype)
         adapters(folder, dtype)
