@@ -111,7 +111,9 @@ class Bench:
     def versions(self) -> dict[str, str]:
         """Return the versions of both programs."""
         version = machine.printed([str(self.options.tincture), "--version"]) or "unknown"
-        found = {"tincture": f"{version} ({machine.revision(ROOT)})"}
+        if self.options.tincture.resolve().is_relative_to(ROOT):
+            version += f" ({machine.revision(ROOT)})"
+        found = {"tincture": version}
         if not self.options.skip_peer:
             printed = machine.printed([str(self.python), "-c", machine.VERSIONS])
             found.update(json.loads(printed or "{}"))
@@ -240,8 +242,8 @@ def save(record: dict) -> None:
     stamp = record["time"].replace(":", "").replace("-", "")[:15]
     folder = HERE / "results"
     folder.mkdir(exist_ok=True)
-    text = report.markdown(record)
     (folder / f"bench-{stamp}.json").write_text(json.dumps(record, indent=1) + "\n")
+    text = report.markdown(record)
     (folder / f"bench-{stamp}.md").write_text(text + "\n")
     print(text)
 

@@ -14,6 +14,7 @@ HEADINGS = (
     "mergekit s",
     "mergekit cpu s",
     "mergekit / ours",
+    "less its start",
     "copy s",
     "ours / copy",
     "peak RSS ours",
@@ -64,8 +65,8 @@ def ratio(upper: float | None, lower: float | None) -> str:
     return "–" if not upper or not lower else f"{upper / lower:.1f}×"
 
 
-def row(method: str, settings: dict[str, list[Record]]) -> list[str]:
-    """Return the cells of one method."""
+def row(method: str, settings: dict[str, list[Record]], start: float | None) -> list[str]:
+    """Return the cells of one method; `start` is what mergekit needs before it does anything."""
     ours = settings.get("tincture default", [])
     small = settings.get("tincture 128MB", [])
     time = median(ours, "seconds")
@@ -86,6 +87,7 @@ def row(method: str, settings: dict[str, list[Record]]) -> list[str]:
         f"{seconds(peer_time)} ({peer[0]})" if peer else peer_failed,
         seconds(median(peer[1], "processor_seconds")) if peer else "–",
         ratio(peer_time, time),
+        ratio(peer_time - start if peer_time and start else None, time),
         f"{seconds(copy_time)} ({copy[0]})" if copy else "–",
         ratio(time, copy_time),
         megabytes(greatest(ours, "peak_resident")),
@@ -122,9 +124,8 @@ def markdown(record: dict) -> str:
         f"{models['files']} file(s) each; page cache warm; medians of {record['runs']} runs "
         f"(mergekit {record['peer_runs']})",
     ]
-    if record["peer_start_seconds"]:
-        facts.append(
-            f"mergekit needs {record['peer_start_seconds']:.1f} s for its help screen alone"
-        )
-    rows = [row(method, settings) for method, settings in record["results"].items()]
+    start = record["peer_start_seconds"]
+    if start:
+        facts.append(f"mergekit needs {start:.1f} s for its help screen alone")
+    rows = [row(method, settings, start) for method, settings in record["results"].items()]
     return "\n".join([*(f"- {fact}" for fact in facts), "", table(HEADINGS, rows)])
