@@ -17,7 +17,7 @@ void tincture_histogram_high(const float *x, int magnitude, uint32_t *counts, si
 }
 
 void tincture_histogram_low(
-    const float *x, int magnitude, uint32_t high, uint32_t *counts, size_t n) {
+    const float *x, int magnitude, uint32_t high, uint64_t *counts, size_t n) {
   for (size_t i = 0; i < n; i++) {
     uint32_t order = order_of(x[i], magnitude);
     if (order >> 16 == high) counts[order & 0xffffu]++;

@@ -21,7 +21,7 @@ public struct ArceeFusion: MergeMethod {
   /// A divergence for each row of a block, histograms, and one vector.
   public func workingMemory(_ parameters: ResolvedParameters, modelCount: Int, rowLength: Int)
     -> WorkingMemory
-  { WorkingMemory(vectors: 1, bytes: 1_700_000, wholeRows: true) }
+  { WorkingMemory(vectors: 1, bytes: 2_400_000, wholeRows: true) }
 
   /// Makes one tensor.
   public func merge(_ inputs: MergeInputs, state: Void) throws(TinctureError) {

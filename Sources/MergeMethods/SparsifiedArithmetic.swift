@@ -96,7 +96,7 @@ public struct SparsifiedArithmetic: MergeMethod {
     case .magnitude: memory.bytes = 1_400_000 * modelCount
     case .outliers:
       memory.wholeRows = parameters[Self.band] == "row"
-      memory.bytes = memory.wholeRows ? 32 * rowLength : 1_700_000 * modelCount
+      memory.bytes = memory.wholeRows ? 32 * rowLength : 1_900_000 * modelCount
     case .rank:
       memory.wholeRows = true
       memory.bytes = 300_000 + 32 * rowLength
