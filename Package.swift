@@ -37,6 +37,7 @@ let package = Package(
   products: [
     .library(name: "Tincture", targets: ["Tincture"]),
     .library(name: "TinctureSafetensors", targets: ["TinctureSafetensors"]),
+    .library(name: "MergeTesting", targets: ["TinctureMergeTesting"]),
     .executable(name: "tincture", targets: ["TinctureTool"]),
   ],
   dependencies: [
@@ -52,6 +53,11 @@ let package = Package(
     module("Checkpoints", ["TinctureTensors", "TinctureJSON", "TinctureSafetensors", system]),
     module("Merging", ["TinctureTensors", "TinctureJSON", "TinctureCheckpoints", system]),
     module("MergeMethods", ["TinctureTensors", "TinctureMerging"]),
+    module(
+      "MergeTesting",
+      [
+        "TinctureTensors", "TinctureSafetensors", "TinctureCheckpoints", "TinctureMerging", system,
+      ]),
     module("Recipes", ["TinctureTensors", "TinctureMerging", yams]),
     .target(
       name: "Tincture",
@@ -65,13 +71,29 @@ let package = Package(
       path: "Sources/Tool", swiftSettings: settings),
     tests("Tensors", ["TinctureTensors", "CTinctureKernels"]),
     tests("JSON", ["TinctureJSON", "TinctureTensors"]),
-    tests("Safetensors", ["TinctureSafetensors", "TinctureTensors"]),
+    tests(
+      "Safetensors",
+      [
+        "TinctureSafetensors", "TinctureCheckpoints", "TinctureJSON", "TinctureTensors",
+        "TinctureMergeTesting", system,
+      ]),
     tests(
       "Checkpoints",
       ["TinctureCheckpoints", "TinctureSafetensors", "TinctureTensors", "TinctureJSON", system],
       resources: [.copy("Fixtures")]),
-    tests("Merging", ["TinctureMerging", "TinctureMergeMethods", "TinctureTensors"]),
-    tests("MergeMethods", ["Tincture"]),
+    tests(
+      "Merging",
+      [
+        "TinctureMerging", "TinctureMergeMethods", "TinctureMergeTesting", "TinctureCheckpoints",
+        "TinctureSafetensors", "TinctureTensors", system,
+      ]),
+    tests(
+      "MergeMethods",
+      [
+        "TinctureMergeMethods", "TinctureMerging", "TinctureMergeTesting", "TinctureJSON",
+        "TinctureTensors", system,
+      ],
+      resources: [.copy("Fixtures")]),
     tests(
       "Recipes", ["TinctureRecipes", "TinctureMerging", "TinctureTensors"],
       resources: [.copy("Fixtures")]),

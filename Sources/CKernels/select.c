@@ -31,7 +31,7 @@ void tincture_histogram_high(const float *x, int magnitude, uint32_t *counts, si
   }
 
 void tincture_histogram_low(
-    const float *x, int magnitude, uint32_t high, uint32_t *counts, size_t n) {
+    const float *x, int magnitude, uint32_t high, uint64_t *counts, size_t n) {
   if (magnitude) {
     HISTOGRAM_LOW(magnitude_of(x[i]))
   } else {

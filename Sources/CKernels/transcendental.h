@@ -38,7 +38,7 @@ TINCTURE_INLINE double exponential(double x) {
   return x < -708.0 ? 0.0 : p * power;
 }
 
-// ln x for positive, finite, normal x.
+// ln x for positive, finite, normal x; NaN for NaN.
 TINCTURE_INLINE double logarithm(double x) {
   uint64_t bits;
   memcpy(&bits, &x, sizeof bits);
@@ -60,7 +60,8 @@ TINCTURE_INLINE double logarithm(double x) {
   p = p * z + 1.0 / 3.0;
   double series = 2.0 * s + 2.0 * s * (z * p);
   double k = (double)e;
-  return k * 6.93147180369123816490e-01 + (series + k * 1.90821492927058770002e-10);
+  double result = k * 6.93147180369123816490e-01 + (series + k * 1.90821492927058770002e-10);
+  return x == x ? result : x;
 }
 
 #endif

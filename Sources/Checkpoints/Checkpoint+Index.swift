@@ -24,7 +24,9 @@ extension Checkpoint {
       guard let shard = value.stringValue else {
         throw failure("The weight_map does not name a file.", tensor: tensor)
       }
-      guard !shard.contains("/"), shard != "..", !shard.isEmpty else {
+      guard !shard.utf8.contains(where: { $0 == 0 || $0 == UInt8(ascii: "/") }),
+        !["", ".", ".."].contains(shard)
+      else {
         throw failure(
           "The weight_map names \"\(shard)\"; shards must lie beside the index.", tensor: tensor)
       }

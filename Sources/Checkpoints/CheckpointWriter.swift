@@ -93,17 +93,23 @@ public struct CheckpointWriter: ~Copyable {
     let temporary = (parent.isEmpty ? FilePath(".") : parent)
       .appending(".\(name).tincture-partial")
     try makeDirectories(parent)
-    let opened = try StepJournal.open(in: temporary, fingerprint: fingerprint, resume: policy.resume)
+    let opened = try StepJournal.open(
+      in: temporary, fingerprint: fingerprint, resume: policy.resume)
     do throws(TinctureError) {
       if opened.finished.isEmpty {
         try checkSpace(temporary, needed: layout.files.reduce(0) { $0 + $1.size })
       }
       let files = try createFiles(layout, in: temporary, fresh: opened.finished.isEmpty)
       let ranges = RangeWriter(files, write: write)
-      for (position, file) in layout.files.enumerated() {
-        try file.header.withUnsafeBufferPointer { (bytes) throws(TinctureError) in
-          try ranges.write(UnsafeRawBufferPointer(bytes), file: position, offset: 0)
+      do throws(TinctureError) {
+        for (position, file) in layout.files.enumerated() {
+          try file.header.withUnsafeBufferPointer { (bytes) throws(TinctureError) in
+            try ranges.write(UnsafeRawBufferPointer(bytes), file: position, offset: 0)
+          }
         }
+      } catch {
+        for file in files { try? file.descriptor.close() }
+        throw error
       }
       return CheckpointWriter(
         opened, files, ranges, output: output, temporary: temporary, layout: layout, policy: policy)

@@ -3,11 +3,11 @@
 #else
   internal import Darwin
 #endif
-internal import SystemPackage
+package import SystemPackage
 internal import TinctureTensors
 
 /// Directory operations that the file library lacks.
-enum Directories {
+package enum Directories {
   static func make(_ path: FilePath) throws(TinctureError) {
     guard path.withPlatformString({ mkdir($0, 0o777) }) != 0, errno != EEXIST else { return }
     throw TinctureError(
@@ -33,7 +33,7 @@ enum Directories {
   }
 
   /// Removes a file or a directory with all it holds; links are removed, not followed.
-  static func remove(_ path: FilePath) {
+  package static func remove(_ path: FilePath) {
     var status = stat()
     guard path.withPlatformString({ lstat($0, &status) }) == 0 else { return }
     guard status.st_mode & S_IFMT == S_IFDIR else {

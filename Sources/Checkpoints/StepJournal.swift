@@ -72,8 +72,11 @@ public final class StepJournal: Sendable {
         .cannotCreate, "Another process is writing this output.", at: .init(file: directory.string))
     }
     do {
-      let finished = resume ? try readFinished(path, fingerprint: fingerprint) : nil
-      if let finished { return (StepJournal(descriptor, path), finished) }
+      if resume, let (finished, length) = try readFinished(path, fingerprint: fingerprint) {
+        // Otherwise the next line would go on where a torn one ends and name another step.
+        try descriptor.resize(to: length)
+        return (StepJournal(descriptor, path), finished)
+      }
       for name in try DirectoryListing.names(in: directory) where name != "journal" {
         Directories.remove(directory.appending(name))
       }
@@ -81,19 +84,25 @@ public final class StepJournal: Sendable {
       try descriptor.writeAll(Array("\(header) \(fingerprint)\n".utf8))
       return (StepJournal(descriptor, path), [])
     } catch {
+      if !resume { Directories.remove(directory) }
       try? descriptor.close()
-      throw RangeWriter.failure(error as? Errno ?? .ioError, path: path)
+      throw error as? TinctureError
+        ?? RangeWriter.failure(error as? Errno ?? .ioError, path: path)
     }
   }
 
   private static let header = "tincture-journal-1"
 
-  /// The finished steps, or nil when the journal belongs to another plan or is unreadable.
-  private static func readFinished(_ path: FilePath, fingerprint: String) throws -> Set<Int>? {
-    let text = String(decoding: try InputFile(opening: path).contents(), as: UTF8.self)
-    guard let end = text.lastIndex(of: "\n") else { return nil }
-    let lines = text[..<end].split(separator: "\n", omittingEmptySubsequences: false)
+  /// The finished steps and the number of bytes that record them, or nil when the journal belongs to
+  /// another plan or is unreadable.
+  private static func readFinished(_ path: FilePath, fingerprint: String) throws
+    -> (steps: Set<Int>, length: Int64)?
+  {
+    let bytes = try InputFile(opening: path).contents()
+    guard let end = bytes.lastIndex(of: UInt8(ascii: "\n")) else { return nil }
+    let lines = bytes[..<end].split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+      .map { String(decoding: $0, as: UTF8.self) }
     guard lines.first == "\(header) \(fingerprint)" else { return nil }
-    return Set(lines.dropFirst().compactMap { Int($0) })
+    return (Set(lines.dropFirst().compactMap { Int($0) }), Int64(end + 1))
   }
 }

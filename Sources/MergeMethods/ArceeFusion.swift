@@ -23,7 +23,7 @@ public struct ArceeFusion: MergeMethod {
     -> WorkingMemory
   {
     let rows = scope.elementCount / max(1, scope.rowLength)
-    return WorkingMemory(vectors: 1, bytes: 1_700_000 + 8 * rows, wholeRows: true)
+    return WorkingMemory(vectors: 1, bytes: 2_400_000 + 8 * rows, wholeRows: true)
   }
 
   /// The divergences of the rows, worked out in the first pass and kept for the others.

@@ -96,7 +96,7 @@ public struct SparsifiedArithmetic: MergeMethod {
     case .magnitude: memory.bytes = 1_400_000 * scope.modelCount
     case .outliers:
       memory.wholeRows = parameters[Self.band] == "row"
-      memory.bytes = memory.wholeRows ? 32 * scope.rowLength : 1_700_000 * scope.modelCount
+      memory.bytes = memory.wholeRows ? 32 * scope.rowLength : 1_900_000 * scope.modelCount
     case .rank:
       memory.wholeRows = true
       memory.bytes = 350_000 + 32 * scope.rowLength

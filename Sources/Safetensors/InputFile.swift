@@ -1,3 +1,8 @@
+#if canImport(Glibc)
+  internal import Glibc
+#else
+  internal import Darwin
+#endif
 public import SystemPackage
 public import TinctureTensors
 
@@ -18,20 +23,26 @@ public final class InputFile: Sendable {
   public init(opening path: FilePath) throws(TinctureError) {
     self.path = path
     do {
-      descriptor = try FileDescriptor.open(path, .readOnly, options: [.closeOnExec])
+      // Without waiting, since opening a pipe would last until somebody writes to it.
+      descriptor = try FileDescriptor.open(
+        path, .readOnly, options: [.closeOnExec, .nonBlocking])
     } catch let error as Errno {
       throw TinctureError(
         .missingInput, "The file cannot be opened: \(error).", at: .init(file: path.string))
     } catch {
       throw TinctureError(.missingInput, "The file cannot be opened: \(error).")
     }
-    do {
-      size = Int(try descriptor.seek(offset: 0, from: .end))
-    } catch {
+    var status = stat()
+    let result = fstat(descriptor.rawValue, &status)
+    guard result == 0, status.st_mode & S_IFMT == S_IFREG else {
+      let fault =
+        result == 0
+        ? "This is no regular file."
+        : "The size of the file cannot be read: \(Errno(rawValue: errno))."
       try? descriptor.close()
-      throw TinctureError(
-        .io, "The size of the file cannot be read: \(error).", at: .init(file: path.string))
+      throw TinctureError(.io, fault, at: .init(file: path.string))
     }
+    size = Int(status.st_size)
   }
 
   deinit { try? descriptor.close() }

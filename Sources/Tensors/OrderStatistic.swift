@@ -1,10 +1,11 @@
 internal import CTinctureKernels
 
-/// Finds exact order statistics of a stream of numbers in two passes and 768 KiB, without sorting.
+/// Finds exact order statistics of a stream of numbers in two passes, without sorting.
 ///
 /// Floats order like their bit patterns once signs are accounted for. The first pass counts the upper
 /// sixteen bits, which locates the bucket of each wanted rank; the second counts the lower sixteen bits
-/// within those buckets. Feed the same numbers, in any order, in both passes.
+/// within those buckets. Feed the same numbers, in any order, in both passes. The first pass takes
+/// 768 KiB, the second 512 KiB for every bucket it looks into.
 public struct OrderStatistic: Sendable {
   /// What is ordered.
   public enum Order: Sendable {
@@ -28,7 +29,7 @@ public struct OrderStatistic: Sendable {
   private var high: [UInt64]
   private var recent: [UInt32]
   private var pending = 0
-  private var low: [(bucket: UInt32, counts: [UInt32])] = []
+  private var low: [(bucket: UInt32, counts: [UInt64])] = []
 
   /// Prepares to count.
   public init(_ order: Order) {
@@ -99,7 +100,7 @@ public struct OrderStatistic: Sendable {
         before += count
       }
     }
-    low = buckets.sorted().map { ($0, [UInt32](repeating: 0, count: 65_536)) }
+    low = buckets.sorted().map { ($0, [UInt64](repeating: 0, count: 65_536)) }
   }
 
   /// Counts the same numbers again, in the second pass.
@@ -130,12 +131,12 @@ public struct OrderStatistic: Sendable {
       if before + count > UInt64(rank) {
         guard let counts = low.first(where: { $0.bucket == bucket })?.counts else { return nil }
         for (lower, count) in counts.enumerated() where count > 0 {
-          if before + UInt64(count) > UInt64(rank) {
+          if before + count > UInt64(rank) {
             return Finding(
               value: value(order: UInt32(bucket) << 16 | UInt32(lower)), smaller: Int(before),
               equal: Int(count))
           }
-          before += UInt64(count)
+          before += count
         }
         return nil
       }

@@ -1,0 +1,96 @@
+import Testing
+import TinctureTensors
+
+@Suite("Random numbers by index")
+struct CounterRandomTests {
+  static let random = CounterRandom(seed: 7, tensor: "layer.weight", model: 2, purpose: "tests")
+
+  @Test("Numbers are those of SplitMix64 started at the key")
+  func sequence() {
+    var state = Self.random.key
+    for index in 0..<1000 {
+      state &+= 0x9e37_79b9_7f4a_7c15
+      var z = state
+      z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+      z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+      #expect(Self.random.bits(at: index) == z ^ (z >> 31))
+    }
+  }
+
+  @Test("The seed, the tensor, the model and the purpose each give another stream")
+  func streams() {
+    let streams = [
+      Self.random, CounterRandom(seed: 8, tensor: "layer.weight", model: 2, purpose: "tests"),
+      CounterRandom(seed: 7, tensor: "layer.bias", model: 2, purpose: "tests"),
+      CounterRandom(seed: 7, tensor: "layer.weight", model: 3, purpose: "tests"),
+      CounterRandom(seed: 7, tensor: "layer.weight", purpose: "tests"),
+      CounterRandom(seed: 7, tensor: "layer.weight", model: 2, purpose: "other"),
+    ]
+    #expect(Set(streams.map(\.key)).count == streams.count)
+    #expect(
+      Self.random == CounterRandom(seed: 7, tensor: "layer.weight", model: 2, purpose: "tests"))
+  }
+
+  @Test("Dropping does not depend on how the range is split", arguments: [0.0, 0.1, 0.5, 0.9, 1.0])
+  func splits(probability: Double) {
+    let values = Adversarial.floats(4097, seed: 91)
+    let whole = values.changed { Self.random.drop(&$0, keeping: probability, from: 1000) }
+    let twin = Floats(
+      values.indices.map {
+        Self.random.uniform(at: 1000 + $0) < probability ? values[$0] : 0
+      })
+    #expect(whole.differences(from: twin).isEmpty)
+    for size in [1, 3, 16, 63, 1024] {
+      var parts = Floats()
+      for start in stride(from: 0, to: values.count, by: size) {
+        parts += Floats(values[start..<min(start + size, values.count)]).changed {
+          Self.random.drop(&$0, keeping: probability, from: 1000 + start)
+        }
+      }
+      #expect(parts.differences(from: whole).isEmpty, "in pieces of \(size)")
+    }
+  }
+
+  @Test("The share that stays is the probability, within four standard deviations")
+  func share() {
+    let count = 100_000
+    for probability in [0.01, 0.3, 0.5, 0.95] {
+      let kept = Floats(repeating: 1, count: count).changed {
+        Self.random.drop(&$0, keeping: probability, from: 0)
+      }.reduce(0, +)
+      let deviation = (probability * (1 - probability) * Double(count)).squareRoot()
+      #expect((Double(kept) - probability * Double(count)).magnitude < 4 * deviation)
+    }
+  }
+
+  @Test(
+    "Dropping by rank agrees with sorting",
+    arguments: [
+      Floats(), [3], [0], [1, 1], [-2, 1], Floats(repeating: 0, count: 40),
+      Floats(repeating: -1.5, count: 301), Adversarial.repetitive(2000, seed: 92),
+      Adversarial.ordinary(3000, seed: 93),
+      Floats((0..<500).map { Float(bitPattern: UInt32($0 * 7)) }),
+      Floats((0..<2000).map { 1 + Float($0 * 37 % 1000) * 1e-6 }),
+      Floats(Adversarial.floats(3000, seed: 94).filter { !$0.isNaN }),
+    ], [(0.45, 0.15), (0.01, 0.49), (0.5, 0.0)])
+  func ranks(values: Floats, range: (low: Double, spread: Double)) {
+    let order = values.indices.sorted {
+      (values[$0].magnitude, $0) < (values[$1].magnitude, $1)
+    }
+    var expected = values
+    for (rank, index) in order.enumerated() {
+      let step = values.count > 1 ? 2 * range.spread / Double(values.count - 1) : 0
+      let chance =
+        values.count > 1 ? range.low + step * Double(rank) : range.low + range.spread
+      if Self.random.uniform(at: 123 + index) >= chance { expected[index] = 0 }
+    }
+    var scratch: [UInt32] = [UInt32](repeating: .max, count: 3)
+    for _ in 0..<2 {
+      let got = values.changed {
+        Self.random.dropByRank(
+          &$0, low: range.low, spread: range.spread, from: 123, scratch: &scratch)
+      }
+      #expect(got.differences(from: expected).isEmpty)
+    }
+  }
+}
