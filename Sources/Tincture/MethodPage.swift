@@ -1,4 +1,5 @@
 public import TinctureJSON
+internal import TinctureMergeMethods
 public import TinctureMerging
 
 /// The description of a method as text for a terminal, as Markdown and as JSON.
@@ -28,6 +29,18 @@ public struct MethodPage: Sendable {
     case .member: "merged"
     case .none: "–"
     }
+  }
+
+  /// All methods as a table in Markdown.
+  public static var markdownTable: String {
+    var text = "| method | what it does | models | base | class | source |\n|---|---|---|---|---|---|\n"
+    for info in MethodRegistry.all.map(\.info) {
+      let page = MethodPage(info)
+      let source = info.link.map { "[\(info.source)](\($0))" } ?? info.source
+      text += "| `\(info.name)` | \(info.summary) | \(page.modelCount) | \(page.base) |"
+      text += " \(info.streaming.rawValue) | \(source) |\n"
+    }
+    return text
   }
 
   /// The page for a terminal.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import SystemPackage
 import Tincture
 
 struct MethodsCommand: AsyncParsableCommand {
@@ -14,12 +15,19 @@ struct MethodsCommand: AsyncParsableCommand {
   @Argument(help: "The name of a method.")
   var name: String?
 
+  @Option(help: ArgumentHelp("Write a Markdown page for each method.", valueName: "folder"))
+  var write: String?
+
+  @Flag(help: "Print the table in Markdown.")
+  var markdown = false
+
   @OptionGroup(title: "Display") var display: DisplayOptions
 
   func run() async throws {
     try await Console.reporting { () async throws(TinctureError) in
+      if let write { return try Self.writePages(to: FilePath(write)) }
       guard let name else {
-        Console.result(display.json ? list.text() : table)
+        Console.result(display.json ? list.text() : markdown ? MethodPage.markdownTable : table)
         return
       }
       guard let method = MethodRegistry.method(named: name) else {
@@ -28,8 +36,26 @@ struct MethodsCommand: AsyncParsableCommand {
         throw TinctureError(.usage, "There is no method \"\(name)\".\(nearest)")
       }
       let page = MethodPage(method.info)
-      Console.result(display.json ? page.json.text() : page.text)
+      Console.result(display.json ? page.json.text() : markdown ? page.markdown : page.text)
     }
+  }
+
+  private static func writePages(to folder: FilePath) throws(TinctureError) {
+    var pages = MethodRegistry.all.map { ($0.info.name + ".md", MethodPage($0.info).markdown) }
+    pages.append(("README.md", "# Methods\n\n" + MethodPage.markdownTable + "\n"))
+    for (name, text) in pages {
+      let path = folder.appending(name)
+      do {
+        let file = try FileDescriptor.open(
+          path, .writeOnly, options: [.create, .truncate],
+          permissions: [.ownerReadWrite, .groupRead, .otherRead])
+        try file.closeAfter { _ = try file.writeAll(Array(text.utf8)) }
+      } catch {
+        throw TinctureError(
+          .cannotCreate, "The page cannot be written: \(error).", at: .init(file: path.string))
+      }
+    }
+    Console.result("\(pages.count) pages in \(folder)")
   }
 
   private var table: String {

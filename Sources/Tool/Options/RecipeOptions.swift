@@ -61,6 +61,11 @@ struct RecipeOptions: ParsableArguments {
     }
     let file = file ?? ""
     let bytes = try InputFile(opening: FilePath(file)).contents()
-    return try RecipeParser.parse(bytes: bytes, file: file)
+    let folder = FilePath(file).removingLastComponent()
+    return try RecipeParser.parse(bytes: bytes, file: file) { path in
+      // Paths are meant from the current directory, or else from the recipe's folder.
+      ModelReference.isOnDisk(path)
+        || FilePath(path).isRelative && ModelReference.isOnDisk(folder.appending(path).string)
+    }
   }
 }

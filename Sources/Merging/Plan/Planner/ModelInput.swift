@@ -29,10 +29,12 @@ public struct ModelInput: Sendable {
   ///   - reference: The words of the recipe.
   ///   - locator: Finds it.
   ///   - stage: Where an earlier recipe of the same file has put it.
+  ///   - folder: Where relative paths are looked for besides the current directory: the recipe's folder.
   /// - Throws: `missingInput` when it is not there, `checkpoint` when a file is malformed or the adapter
   ///   changes a weight that the model does not have.
   public init(
-    opening reference: ModelReference, locator: ModelLocator, stage: FilePath? = nil
+    opening reference: ModelReference, locator: ModelLocator, stage: FilePath? = nil,
+    folder: FilePath? = nil
   ) throws(TinctureError) {
     self.reference = reference
     let name = reference.description
@@ -45,7 +47,7 @@ public struct ModelInput: Sendable {
       if let stage {
         location = ModelLocation(path: stage)
       } else {
-        location = try locator.locate(reference.path, revision: reference.revision)
+        location = try Self.locate(reference.path, reference.revision, locator, folder)
       }
       checkpoint = try Checkpoint.open(location.path)
       configuration = try checkpoint.directory.map { (directory) throws(TinctureError) in
@@ -53,7 +55,7 @@ public struct ModelInput: Sendable {
       } ?? nil
       layout = ModelLayout(names: checkpoint.names, configuration: configuration)
       if let wanted = reference.adapter {
-        let place = try locator.locate(wanted.path, revision: wanted.revision)
+        let place = try Self.locate(wanted.path, wanted.revision, locator, folder)
         adapter = try LowRankAdapter(Checkpoint.open(place.path))
       } else {
         adapter = nil
@@ -76,6 +78,17 @@ public struct ModelInput: Sendable {
     }
     self.changes = changes
     self.replacements = replacements
+  }
+
+  private static func locate(
+    _ path: String, _ revision: String?, _ locator: ModelLocator, _ folder: FilePath?
+  ) throws(TinctureError) -> ModelLocation {
+    let relative = FilePath(path)
+    if let folder, relative.isRelative, FileKind(of: relative) == .missing {
+      let beside = folder.pushing(relative)
+      if FileKind(of: beside) != .missing { return ModelLocation(path: beside) }
+    }
+    return try locator.locate(path, revision: revision)
   }
 
   /// The stored tensor of a name.

@@ -72,19 +72,28 @@ extension Planner {
     return names
   }
 
-  private func assignments(
+  /// Whether the recipe gives every required parameter to models that have no entry of their own.
+  private var hasValuesForAnyModel: Bool {
+    method.info.parameters.allSatisfy {
+      $0.scope == .merge || $0.defaultValue != nil || preset[$0.name] != nil
+        || recipe.parameters[$0.name] != nil
+    }
+  }
+
+  private mutating func assignments(
     _ entries: [ModelEntry], module: String?, scope: [ParameterTable]
   ) -> [TensorAssignment] {
     var entries = entries
-    let addsBase: Bool =
+    if let base = recipe.base, !entries.contains(where: { $0.reference == base.reference }) {
       switch method.info.base {
-      case .required, .optional, .member: true
-      case .none: false
+      case .required, .optional: entries.append(base)
+      case .member where hasValuesForAnyModel:
+        entries.append(base)
+        let note =
+          "The base is merged like the other models; without base_model: it would not take part."
+        if !notes.contains(note) { notes.append(note) }
+      case .member, .none: break
       }
-    if let base = recipe.base, addsBase,
-      !entries.contains(where: { $0.reference == base.reference })
-    {
-      entries.append(base)
     }
     let members = entries.compactMap { positions[$0.reference] }
     let layout = donor.layout

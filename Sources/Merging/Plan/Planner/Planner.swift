@@ -61,7 +61,9 @@ public struct Planner {
       do throws(TinctureError) {
         positions[reference] = models.count
         models.append(
-          try ModelInput(opening: reference, locator: locator, stage: stages[reference.path]))
+          try ModelInput(
+            opening: reference, locator: locator, stage: stages[reference.path],
+            folder: recipe.source.folder))
       } catch { problems.add(error) }
     }
     try problems.finish()
