@@ -47,7 +47,7 @@ struct ConvertCommand: AsyncParsableCommand {
       let target = FilePath(output)
       let job = MergeJob(
         recipes: [recipe], output: target,
-        settings: PlanSettings(shardSize: shardSize.bytes, nonFinite: .propagate),
+        settings: PlanSettings(shardSize: shardSize.bytes, nonFinite: .propagate, isConversion: true),
         engine: resources.engine, policy: .init(replace: force))
       let progress = ProgressLine(isQuiet: display.quiet)
       defer { progress.close() }

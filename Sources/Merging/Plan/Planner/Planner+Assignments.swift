@@ -118,7 +118,7 @@ extension Planner {
 
   /// Whether a tensor shares the values of another in every model, so that it is not written.
   func isTiedEverywhere(_ name: String, _ members: [Int]) -> Bool {
-    guard donor.layout.tiedSource(of: name) != nil else { return false }
+    guard !settings.isConversion, donor.layout.tiedSource(of: name) != nil else { return false }
     return members.allSatisfy { models[$0].layout.tiedSource(of: name) != nil }
   }
 
