@@ -15,6 +15,13 @@ let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-
 let argumentParser: Target.Dependency = .product(
   name: "ArgumentParser", package: "swift-argument-parser")
 
+/// The modules that `Tincture` re-exports. Clients inside the package list them, too: a change behind a
+/// re-export alone does not rebuild them.
+let library: [Target.Dependency] = [
+  "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureCheckpoints",
+  "TinctureMerging", "TinctureMergeMethods", "TinctureRecipes",
+]
+
 /// A library module: its name carries the brand, its folder does not.
 func module(_ folder: String, _ dependencies: [Target.Dependency]) -> Target {
   .target(
@@ -60,14 +67,10 @@ let package = Package(
       ]),
     module("Recipes", ["TinctureTensors", "TinctureMerging", yams]),
     .target(
-      name: "Tincture",
-      dependencies: [
-        "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureCheckpoints",
-        "TinctureMerging", "TinctureMergeMethods", "TinctureRecipes",
-      ],
-      path: "Sources/Tincture", swiftSettings: settings),
+      name: "Tincture", dependencies: library + [system], path: "Sources/Tincture",
+      swiftSettings: settings),
     .executableTarget(
-      name: "TinctureTool", dependencies: ["Tincture", system, argumentParser],
+      name: "TinctureTool", dependencies: ["Tincture", system, argumentParser] + library,
       path: "Sources/Tool", swiftSettings: settings),
     tests("Tensors", ["TinctureTensors", "CTinctureKernels"]),
     tests("JSON", ["TinctureJSON", "TinctureTensors"]),

@@ -133,3 +133,13 @@ void tincture_narrow_f8e5m2(const float *x, uint8_t *y, size_t n) {
     y[i] = (uint8_t)(code | ((bits >> 24) & 0x80u));
   }
 }
+
+int tincture_instruction_set(void) {
+#if defined(__x86_64__) && defined(__GLIBC__)
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("x86-64-v4")) return 4;
+  return __builtin_cpu_supports("x86-64-v3") ? 3 : 1;
+#else
+  return 0;
+#endif
+}

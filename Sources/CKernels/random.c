@@ -29,60 +29,137 @@ TINCTURE_KERNEL static uint32_t exact_rank(const float *x, size_t n, size_t i) {
   return rank;
 }
 
-TINCTURE_KERNEL static void apply_flags(const uint8_t *flags, float *x, size_t n) {
-  for (size_t i = 0; i < n; i++) x[i] = flags[i] ? x[i] : 0.0f;
+// How many elements of the row have exactly this magnitude.
+TINCTURE_KERNEL static uint32_t count_magnitude(const float *x, size_t n, uint32_t size) {
+  uint32_t count = 0;
+  for (size_t j = 0; j < n; j++) count += magnitude_of(x[j]) == size;
+  return count;
 }
 
+// The range of the magnitudes that are not zero.
 TINCTURE_KERNEL static void magnitude_range(
     const float *x, size_t n, uint32_t *smallest, uint32_t *largest) {
-  uint32_t low = 0xffffffffu, high = 0;
+  uint32_t low = 0x7fffffffu, high = 0;
   for (size_t i = 0; i < n; i++) {
-    uint32_t size = magnitude_of(x[i]);
-    low = size < low ? size : low;
+    uint32_t size = magnitude_of(x[i]), other = size == 0 ? 0x7fffffffu : size;
+    low = other < low ? other : low;
     high = size > high ? size : high;
   }
   *smallest = low;
   *largest = high;
 }
 
+// The largest rank at which each element is dropped, by its random number: below 0 it always stays,
+// from n - 1 on it always goes.
+TINCTURE_KERNEL static void rank_limits(
+    uint64_t key, uint64_t start, double base, double step, int32_t *limits, size_t n) {
+  double most = (double)n;
+  for (size_t i = 0; i < n; i++) {
+    double u = (double)(number(key, start + i) >> 11) * 0x1p-53;
+    double limit = u < base ? -1.0 : step > 0.0 ? (u - base) / step : most;
+    limits[i] = (int32_t)(limit < most ? limit : most);
+  }
+}
+
+TINCTURE_KERNEL static void apply_limits(const int32_t *limits, float *x, size_t n) {
+  for (size_t i = 0; i < n; i++) x[i] = limits[i] < 0 ? x[i] : 0.0f;
+}
+
+enum { unknown = 0, uniform = 1, mixed = 2, chains = 4 };
+
+// Zeros have bucket 0, the smallest other magnitude has bucket 1.
+TINCTURE_INLINE uint32_t bucket_of(float value, int32_t origin) {
+  int32_t high = (int32_t)(magnitude_of(value) >> bucket_shift);
+  return (uint32_t)((high > origin ? high : origin) - origin);
+}
+
 // The bucket of an element's magnitude bounds its rank. Only when the decision differs between the
 // two bounds is the rank itself needed: counted along the row, or, in a bucket that holds a single
-// value, known from the number of earlier members.
+// value, known from the number of earlier members. The row is counted in four quarters at a time, so
+// that equal neighbours do not wait for one another's counter.
 void tincture_rank_drop(
     uint64_t key, uint64_t start, double low, double spread, float *x, size_t n,
     uint32_t *scratch) {
   if (n == 0) return;
-  uint32_t *first = scratch;                 // first[b]: rank of the first member; first[b+1]: end
-  uint32_t *seen = first + bucket_count + 1; // members met so far
-  uint32_t *value = seen + bucket_count;     // the magnitude of a member
-  uint8_t *mixed = (uint8_t *)(value + bucket_count);  // whether members differ
-  uint8_t *kept = mixed + bucket_count;
+  uint32_t *counts[chains], *first = scratch;    // first[b]: rank of the first member; first[b+1]: end
+  for (size_t c = 0; c < chains; c++) counts[c] = first + (c + 1) * (bucket_count + 2);
+  uint32_t *earlier = first + (chains + 1) * (bucket_count + 2);  // members before it in its quarter
+  int32_t *limits = (int32_t *)(earlier + n);
+  uint32_t *open = (uint32_t *)(limits + n);     // elements that depend on their rank
+  uint8_t *kind = (uint8_t *)(open + n);         // whether the members of a bucket differ
   double step = n > 1 ? 2.0 * spread / (double)(n - 1) : 0.0;
   double base = n > 1 ? low : low + spread;
   uint32_t smallest, largest;
   magnitude_range(x, n, &smallest, &largest);
-  uint32_t origin = smallest >> bucket_shift;
-  size_t used = (largest >> bucket_shift) - origin + 1;
-  memset(first, 0, (used + 1) * sizeof *first);
-  memset(seen, 0, used * sizeof *seen);
-  memset(mixed, 0, used);
-  for (size_t i = 0; i < n; i++) {
-    uint32_t size = magnitude_of(x[i]), b = (size >> bucket_shift) - origin;
-    if (first[b + 1]++ == 0) value[b] = size;
-    mixed[b] |= value[b] != size;
+  if (largest == 0) return;
+  int32_t origin = (int32_t)(smallest >> bucket_shift) - 1;
+  size_t used = (size_t)((int32_t)(largest >> bucket_shift) - origin) + 1, quarter = n / chains;
+  for (size_t c = 0; c < chains; c++) memset(counts[c], 0, used * sizeof *first);
+  memset(kind, unknown, used);
+#define COUNT(C, I) earlier[I] = counts[C][bucket_of(x[I], origin)]++
+  for (size_t i = 0; i < quarter; i++) {
+    COUNT(0, i);
+    COUNT(1, i + quarter);
+    COUNT(2, i + 2 * quarter);
+    COUNT(3, i + 3 * quarter);
   }
-  for (size_t b = 0; b < used; b++) first[b + 1] += first[b];
+  for (size_t i = chains * quarter; i < n; i++) COUNT(3, i);
+#undef COUNT
+  first[0] = 0;
+  for (size_t b = 0; b < used; b++) {
+    first[b + 1] = first[b] + counts[0][b] + counts[1][b] + counts[2][b] + counts[3][b];
+  }
+  rank_limits(key, start, base, step, limits, n);
+  size_t open_count = 0;
+  int32_t last = (int32_t)n - 1;
   for (size_t i = 0; i < n; i++) {
-    uint32_t b = (magnitude_of(x[i]) >> bucket_shift) - origin;
-    double u = (double)(number(key, start + i) >> 11) * 0x1p-53;
-    uint32_t earlier = seen[b]++;
-    int certainly = u < base + step * (double)first[b];
-    int possibly = u < base + step * (double)(first[b + 1] - 1);
-    if (certainly != possibly) {
-      uint32_t rank = mixed[b] ? exact_rank(x, n, i) : first[b] + earlier;
-      certainly = u < base + step * (double)rank;
+    open[open_count] = (uint32_t)i;
+    open_count += limits[i] >= 0 && limits[i] < last;
+  }
+  // Decided by the bounds of the bucket, without a branch on the outcome; the rest stay open.
+  size_t still_open = 0;
+  for (size_t k = 0; k < open_count; k++) {
+    size_t i = open[k];
+    uint32_t b = bucket_of(x[i], origin);
+    int32_t limit = limits[i];
+    int certainly = (int32_t)first[b] > limit, possibly = (int32_t)first[b + 1] - 1 > limit;
+    open[still_open] = (uint32_t)i;
+    still_open += certainly != possibly;
+    limits[i] = certainly ? -1 : possibly ? limit : last;
+  }
+  for (size_t k = 0; k < still_open; k++) {
+    size_t i = open[k];
+    uint32_t size = magnitude_of(x[i]), b = bucket_of(x[i], origin), rank;
+    if (kind[b] == unknown) {
+      kind[b] = count_magnitude(x, n, size) == first[b + 1] - first[b] ? uniform : mixed;
     }
-    kept[i] = (uint8_t)certainly;
+    if (kind[b] == mixed) {
+      rank = exact_rank(x, n, i);
+    } else {
+      size_t c = quarter == 0 ? 3 : i / quarter;
+      rank = first[b] + earlier[i];
+      for (size_t before = 0; before < (c < 3 ? c : 3); before++) rank += counts[before][b];
+    }
+    limits[i] = (int32_t)rank > limits[i] ? -1 : last;
   }
-  apply_flags(kept, x, n);
+  apply_limits(limits, x, n);
+}
+
+TINCTURE_KERNEL void tincture_pack_nonzero(const float *x, uint8_t *bits, size_t n) {
+  size_t whole = n / 8;
+  for (size_t i = 0; i < whole; i++) {
+    uint8_t byte = 0;
+    for (size_t j = 0; j < 8; j++) byte |= (uint8_t)((x[8 * i + j] != 0.0f) << j);
+    bits[i] = byte;
+  }
+  if (n % 8) bits[whole] = 0;
+  for (size_t i = 8 * whole; i < n; i++) bits[whole] |= (uint8_t)((x[i] != 0.0f) << (i % 8));
+}
+
+TINCTURE_KERNEL void tincture_keep_bits(const uint8_t *bits, float *x, size_t n) {
+  size_t whole = n / 8;
+  for (size_t i = 0; i < whole; i++) {
+    for (size_t j = 0; j < 8; j++) x[8 * i + j] = bits[i] >> j & 1 ? x[8 * i + j] : 0.0f;
+  }
+  for (size_t i = 8 * whole; i < n; i++) x[i] = bits[i / 8] >> (i % 8) & 1 ? x[i] : 0.0f;
 }

@@ -69,28 +69,50 @@ TINCTURE_KERNEL size_t tincture_count_nonzero(const float *x, size_t n) {
   return count;
 }
 
+enum { chunk = 256 };
+
+// Sums a chunk of numbers over eight lanes that go on from chunk to chunk.
+TINCTURE_INLINE void add_lanes(const double *x, double *lane) {
+  for (size_t i = 0; i < chunk; i += 8) {
+    for (size_t j = 0; j < 8; j++) lane[j] += x[i + j];
+  }
+}
+
+TINCTURE_INLINE double sum_lanes(const double *lane) {
+  return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
+}
+
 // The largest element and the sum of exponentials of the distances to it.
 TINCTURE_INLINE void softmax_terms(const float *x, size_t n, double *largest, double *total) {
-  double top = x[0], sum = 0;
+  float top = x[0];
   for (size_t i = 1; i < n; i++) top = x[i] > top ? x[i] : top;
-  double lane[8] = {0};
-  for (size_t i = 0; i < n; i++) lane[i % 8] += exponential((double)x[i] - top);
-  for (size_t i = 0; i < 8; i++) sum += lane[i];
+  double lane[8] = {0}, terms[chunk];
+  for (size_t start = 0; start < n; start += chunk) {
+    size_t count = n - start < chunk ? n - start : chunk;
+    for (size_t i = 0; i < count; i++) terms[i] = exponential((double)x[start + i] - (double)top);
+    for (size_t i = count; i < chunk; i++) terms[i] = 0;
+    add_lanes(terms, lane);
+  }
   *largest = top;
-  *total = sum;
+  *total = sum_lanes(lane);
 }
 
 TINCTURE_KERNEL double tincture_softmax_divergence(
     const float *a, const float *b, double floor, size_t n) {
   if (n == 0) return 0;
-  double top_a, total_a, top_b, total_b, lane[8] = {0}, sum = 0;
+  double top_a, total_a, top_b, total_b, lane[8] = {0}, terms[chunk];
   softmax_terms(a, n, &top_a, &total_a);
   softmax_terms(b, n, &top_b, &total_b);
-  for (size_t i = 0; i < n; i++) {
-    double p = exponential((double)b[i] - top_b) / total_b + floor;
-    double q = exponential((double)a[i] - top_a) / total_a + floor;
-    lane[i % 8] += p * logarithm(p / q);
+  double share_a = 1.0 / total_a, share_b = 1.0 / total_b;
+  for (size_t start = 0; start < n; start += chunk) {
+    size_t count = n - start < chunk ? n - start : chunk;
+    for (size_t i = 0; i < count; i++) {
+      double p = exponential((double)b[start + i] - top_b) * share_b + floor;
+      double q = exponential((double)a[start + i] - top_a) * share_a + floor;
+      terms[i] = p * logarithm(p / q);
+    }
+    for (size_t i = count; i < chunk; i++) terms[i] = 0;
+    add_lanes(terms, lane);
   }
-  for (size_t i = 0; i < 8; i++) sum += lane[i];
-  return sum;
+  return sum_lanes(lane);
 }

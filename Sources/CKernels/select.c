@@ -16,11 +16,26 @@ void tincture_histogram_high(const float *x, int magnitude, uint32_t *counts, si
   }
 }
 
+// Gathers the low halves of matching elements before counting them, so that neither a branch nor a
+// chain of increments waits for each element.
+#define HISTOGRAM_LOW(ORDER)                                        \
+  uint16_t found[256];                                              \
+  for (size_t start = 0; start < n; start += 256) {                 \
+    size_t end = n - start < 256 ? n : start + 256, count = 0;      \
+    for (size_t i = start; i < end; i++) {                          \
+      uint32_t order = ORDER;                                       \
+      found[count] = (uint16_t)order;                               \
+      count += order >> 16 == high;                                 \
+    }                                                               \
+    for (size_t i = 0; i < count; i++) counts[found[i]]++;          \
+  }
+
 void tincture_histogram_low(
     const float *x, int magnitude, uint32_t high, uint64_t *counts, size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    uint32_t order = order_of(x[i], magnitude);
-    if (order >> 16 == high) counts[order & 0xffffu]++;
+  if (magnitude) {
+    HISTOGRAM_LOW(magnitude_of(x[i]))
+  } else {
+    HISTOGRAM_LOW(order_of(x[i], 0))
   }
 }
 
@@ -30,10 +45,23 @@ TINCTURE_KERNEL static size_t count_equal(uint32_t size, const float *x, size_t 
   return count;
 }
 
-// Keeps magnitudes from `threshold` on, which must not be zero.
-TINCTURE_KERNEL static void keep_at_least(
-    uint32_t threshold, const float *key, float *x, size_t n) {
+// The key and the elements are the same array in one version and never overlap in the other; the
+// compiler vectorises both only when told so.
+TINCTURE_KERNEL static void keep_own(uint32_t threshold, float *x, size_t n) {
+  for (size_t i = 0; i < n; i++) x[i] = magnitude_of(x[i]) >= threshold ? x[i] : 0.0f;
+}
+
+TINCTURE_KERNEL static void keep_by_key(
+    uint32_t threshold, const float *restrict key, float *restrict x, size_t n) {
   for (size_t i = 0; i < n; i++) x[i] = magnitude_of(key[i]) >= threshold ? x[i] : 0.0f;
+}
+
+static void keep_at_least(uint32_t threshold, const float *key, float *x, size_t n) {
+  if (key == x) {
+    keep_own(threshold, x, n);
+  } else {
+    keep_by_key(threshold, key, x, n);
+  }
 }
 
 TINCTURE_KERNEL static void keep_below(uint32_t threshold, float *x, size_t n) {

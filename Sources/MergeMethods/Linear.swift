@@ -15,7 +15,7 @@ public struct Linear: ElementwiseMergeMethod {
     summary: "Averages the models, each with its weight.",
     formula: "θ = Σ wᵢ θᵢ / Σ wᵢ   (without the division when normalize is false)",
     source: "Wortsman et al. 2022, Model soups", link: "https://arxiv.org/abs/2203.05482",
-    base: .none, models: 1...Int.max, streaming: .element, parameters: [weight, normalize],
+    base: .member, models: 1...Int.max, streaming: .element, parameters: [weight, normalize],
     presets: [
       .init("uniform", [("weight", .number(1))], "The plain mean, a uniform soup."),
       .init("fusion_bench", [("weight", .number(1))], "simple_average of FusionBench."),

@@ -39,7 +39,7 @@ public struct ModelStock: MergeMethod {
   public init() {}
 
   /// Slices need whole rows.
-  public func workingMemory(_ parameters: ResolvedParameters, modelCount: Int, rowLength: Int)
+  public func workingMemory(_ parameters: ResolvedParameters, _ scope: WorkingScope)
     -> WorkingMemory
   {
     WorkingMemory(wholeRows: parameters[Self.filterWise])

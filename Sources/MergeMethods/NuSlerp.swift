@@ -32,12 +32,12 @@ public struct NuSlerp: MergeMethod {
   public init() {}
 
   /// Column statistics need five numbers a column; slices along the last axis need whole rows.
-  public func workingMemory(_ parameters: ResolvedParameters, modelCount: Int, rowLength: Int)
+  public func workingMemory(_ parameters: ResolvedParameters, _ scope: WorkingScope)
     -> WorkingMemory
   {
     if parameters[Self.flatten] { return WorkingMemory() }
     return parameters[Self.rowWise]
-      ? WorkingMemory(bytes: 5 * 8 * rowLength) : WorkingMemory(wholeRows: true)
+      ? WorkingMemory(bytes: 5 * 8 * scope.rowLength) : WorkingMemory(wholeRows: true)
   }
 
   /// Makes one tensor.

@@ -23,7 +23,7 @@ public struct Ram: ElementwiseMergeMethod {
   public var form: InputForm { .taskVectors }
 
   /// One vector of counts.
-  public func workingMemory(_ parameters: ResolvedParameters, modelCount: Int, rowLength: Int)
+  public func workingMemory(_ parameters: ResolvedParameters, _ scope: WorkingScope)
     -> WorkingMemory
   { WorkingMemory(vectors: 1) }
 

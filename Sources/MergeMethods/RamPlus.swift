@@ -22,7 +22,7 @@ public struct RamPlus: MergeMethod {
   public init() {}
 
   /// Counts and sums.
-  public func workingMemory(_ parameters: ResolvedParameters, modelCount: Int, rowLength: Int)
+  public func workingMemory(_ parameters: ResolvedParameters, _ scope: WorkingScope)
     -> WorkingMemory
   { WorkingMemory(vectors: 2) }
 

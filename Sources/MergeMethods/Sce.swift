@@ -26,7 +26,7 @@ public struct Sce: MergeMethod {
   public init() {}
 
   /// A histogram and four vectors.
-  public func workingMemory(_ parameters: ResolvedParameters, modelCount: Int, rowLength: Int)
+  public func workingMemory(_ parameters: ResolvedParameters, _ scope: WorkingScope)
     -> WorkingMemory
   {
     WorkingMemory(vectors: 4, bytes: 1_400_000)

@@ -130,7 +130,9 @@ extension SparsifiedArithmetic {
   }
 
   /// What each sparsified task vector is multiplied by to make up for what was set to zero.
-  func rescaling(_ inputs: MergeInputs, _ cuts: [TensorCut]) throws(TinctureError) -> [Float] {
+  ///
+  /// Cuts that are costly to apply are replaced by the masks they gave.
+  func rescaling(_ inputs: MergeInputs, _ cuts: inout [TensorCut]) throws(TinctureError) -> [Float] {
     var factors = [Float](repeating: 1, count: cuts.count)
     guard sparsifier != .none, inputs[rescale] else { return factors }
     if inputs[Self.rescaleRule] == "density" {
@@ -151,6 +153,8 @@ extension SparsifiedArithmetic {
     var before = [Double](repeating: 0, count: cuts.count)
     var after = before
     var running = cuts
+    let records = keepsMasks(inputs.step.parameters, inputs.workingScope)
+    var masks = [RecordedMask](repeating: RecordedMask(), count: cuts.count)
     let wholeRows = sparsifier == .rank || (sparsifier == .outliers && inputs[Self.band] == "row")
     try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
       // Blocks of whole rows are summed row by row, so that sums do not depend on the block size.
@@ -168,8 +172,10 @@ extension SparsifiedArithmetic {
           let range = start..<min(start + piece, block.count)
           Kernels.addMagnitudes(block[model: model].extracting(range), to: &after[model])
         }
+        if records { masks[model].append(block[model: model]) }
       }
     }
+    if records { for model in cut { cuts[model] = .recorded(masks[model]) } }
     for model in cut where before[model] >= 1e-7 && after[model] >= 1e-7 {
       factors[model] = Float(before[model] / after[model])
     }

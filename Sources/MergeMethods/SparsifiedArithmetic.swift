@@ -87,27 +87,40 @@ public struct SparsifiedArithmetic: MergeMethod {
   }
 
   /// Thresholds need histograms; sums need two or three vectors.
-  public func workingMemory(_ parameters: ResolvedParameters, modelCount: Int, rowLength: Int)
+  public func workingMemory(_ parameters: ResolvedParameters, _ scope: WorkingScope)
     -> WorkingMemory
   {
     var memory = WorkingMemory(vectors: elects ? 2 : 0)
     switch sparsifier {
     case .none, .random: break
-    case .magnitude: memory.bytes = 1_400_000 * modelCount
+    case .magnitude: memory.bytes = 1_400_000 * scope.modelCount
     case .outliers:
       memory.wholeRows = parameters[Self.band] == "row"
-      memory.bytes = memory.wholeRows ? 32 * rowLength : 1_900_000 * modelCount
+      memory.bytes = memory.wholeRows ? 32 * scope.rowLength : 1_900_000 * scope.modelCount
     case .rank:
       memory.wholeRows = true
-      memory.bytes = 300_000 + 32 * rowLength
+      memory.bytes = 350_000 + 32 * scope.rowLength
+      if keepsMasks(parameters, scope) { memory.bytes += maskBytes(scope) }
     }
     return memory
   }
 
+  /// Whether the masks of a tensor are kept between passes, one bit for each element, instead of being
+  /// worked out again; the result is the same.
+  func keepsMasks(_ parameters: ResolvedParameters, _ scope: WorkingScope) -> Bool {
+    sparsifier == .rank && parameters[rescale] && parameters[Self.rescaleRule] == "l1"
+      && maskBytes(scope) <= scope.share / 2
+  }
+
+  private func maskBytes(_ scope: WorkingScope) -> Int {
+    // Arrays grow by doubling.
+    scope.modelCount * (scope.elementCount / 4 + 4096)
+  }
+
   /// Makes one tensor.
   public func merge(_ inputs: MergeInputs, state: GlobalTrim?) throws(TinctureError) {
-    let cuts = try cuts(inputs, state)
-    let factors = try rescaling(inputs, cuts)
+    var cuts = try cuts(inputs, state)
+    let factors = try rescaling(inputs, &cuts)
     let weights = inputs[Self.weight]
     let scale = Float(inputs[Self.scale])
     let zeroSign = state?.majority ?? 1

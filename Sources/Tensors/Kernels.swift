@@ -83,6 +83,29 @@ public enum Kernels {
     return balance
   }
 
+  /// Appends one bit for each element: set where it is not zero, the first element lowest.
+  public static func appendSupport(of x: Span<Float>, to bits: inout [UInt8]) {
+    let start = bits.count
+    bits.append(contentsOf: repeatElement(0, count: (x.count + 7) / 8))
+    x.withUnsafeBufferPointer { x in
+      bits.withUnsafeMutableBufferPointer { bits in
+        guard let p = x.baseAddress, let q = bits.baseAddress else { return }
+        tincture_pack_nonzero(p, q + start, x.count)
+      }
+    }
+  }
+
+  /// x = 0 where the bit is not set, counting bits from the start of a byte.
+  public static func keep(_ x: inout MutableSpan<Float>, where bits: [UInt8], from byte: Int) {
+    precondition(byte + (x.count + 7) / 8 <= bits.count, "The mask is shorter than the block.")
+    x.withUnsafeMutableBufferPointer { x in
+      bits.withUnsafeBufferPointer { bits in
+        guard let p = x.baseAddress, let q = bits.baseAddress else { return }
+        tincture_keep_bits(q + byte, p, x.count)
+      }
+    }
+  }
+
   /// y = w b + (1 − w) a with w = clamp(t / max(|a − b|, floor), 0, 1).
   public static func nearswap(
     _ a: Span<Float>, _ b: Span<Float>, within t: Float, floor: Float,
@@ -242,6 +265,18 @@ extension Kernels {
       y.withUnsafeBufferPointer { y in
         if let p = x.baseAddress, let q = y.baseAddress { body(p, q, x.count) }
       }
+    }
+  }
+}
+
+extension Kernels {
+  /// The instruction set that the kernels use on this processor, in words.
+  public static var instructionSet: String {
+    switch tincture_instruction_set() {
+    case 4: "x86-64-v4 (AVX-512)"
+    case 3: "x86-64-v3 (AVX2)"
+    case 1: "x86-64 baseline"
+    default: "portable"
     }
   }
 }

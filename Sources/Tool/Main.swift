@@ -1,6 +1,23 @@
 import ArgumentParser
+import Tincture
 
 @main
-struct TinctureCommand: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "tincture")
+struct TinctureCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "tincture",
+    abstract: "Merges fine-tuned models of one base into one model.",
+    discussion: """
+      EXAMPLE
+        tincture merge recipe.yaml merged
+        tincture merge --method ties --base base --model math --model code --set density=0.3 merged
+
+      Results go to standard output, progress and remarks to standard error. Exit status: 0 done,
+      64 usage, 65 wrong recipe or checkpoint, 66 missing input, 69 missing facility, 73 output cannot
+      be created, 74 input or output failed, 130 interrupted.
+      """,
+    version: TinctureVersion.current,
+    subcommands: [
+      MergeCommand.self, PlanCommand.self, InspectCommand.self, MethodsCommand.self,
+      ConvertCommand.self, DoctorCommand.self,
+    ])
 }

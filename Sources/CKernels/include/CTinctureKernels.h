@@ -25,6 +25,9 @@ void tincture_narrow_f64(const float *x, double *y, size_t n);
 void tincture_narrow_f8e4m3(const float *x, uint8_t *y, size_t n);
 void tincture_narrow_f8e5m2(const float *x, uint8_t *y, size_t n);
 
+// The x86-64 level that the loader chose (4, 3 or 1), or 0 where there is only one version.
+int tincture_instruction_set(void);
+
 // ---- elementwise.c ------------------------------------------------------------------------------
 // y = a x;  y may be x.
 void tincture_scale(float a, const float *x, float *y, size_t n);
@@ -97,6 +100,10 @@ void tincture_random_drop(uint64_t key, uint64_t start, uint64_t threshold, floa
 // become 0. `scratch` has tincture_rank_scratch(n) entries.
 void tincture_rank_drop(
     uint64_t key, uint64_t start, double low, double spread, float *x, size_t n, uint32_t *scratch);
-static inline size_t tincture_rank_scratch(size_t n) { return 1 + 16384 * 4 + n / 4; }
+static inline size_t tincture_rank_scratch(size_t n) { return 5 * 16386 + 3 * n + 4096; }
+// Bit i % 8 of byte i / 8 is set where x[i] is not zero; there are (n + 7) / 8 bytes.
+void tincture_pack_nonzero(const float *x, uint8_t *bits, size_t n);
+// x[i] = 0 where the bit is not set.
+void tincture_keep_bits(const uint8_t *bits, float *x, size_t n);
 
 #endif

@@ -20,6 +20,8 @@ enum TensorCut {
   case random(CounterRandom, probability: Double)
   /// Each element by chance, larger ones of a row more likely.
   case ranked(CounterRandom, low: Double, spread: Double, inverse: Bool)
+  /// The elements that an earlier pass kept.
+  case recorded(RecordedMask)
 
   /// Sets the elements of a block that do not survive to zero.
   mutating func apply(
@@ -35,6 +37,11 @@ enum TensorCut {
       keep.keepLargest(&x)
       drop?.dropLargest(&x)
       self = .band(keep: keep, drop: drop)
+    case .recorded(var mask):
+      // Taken out of `self`, so that the mask is not copied.
+      self = .everything
+      mask.apply(to: &x)
+      self = .recorded(mask)
     case .random(let random, let probability):
       random.drop(&x, keeping: probability, from: start)
     case .ranked(let random, let low, let spread, let inverse):
@@ -90,6 +97,23 @@ enum TensorCut {
       let kept = random.uniform(at: start + index) < probability
       row[index] = kept ? row[index] / Float(probability) : 0
     }
+  }
+}
+
+/// Which elements of a tensor an earlier pass kept, one bit for each, block by block.
+///
+/// Blocks come in the same order and sizes in every pass; each starts on a byte.
+struct RecordedMask {
+  private var bits: [UInt8] = []
+  private var position = 0
+
+  /// Remembers which elements of the next block are not zero.
+  mutating func append(_ x: Span<Float>) { Kernels.appendSupport(of: x, to: &bits) }
+
+  /// Sets the other elements of the next block to zero.
+  mutating func apply(to x: inout MutableSpan<Float>) {
+    Kernels.keep(&x, where: bits, from: position)
+    position += (x.count + 7) / 8
   }
 }
 

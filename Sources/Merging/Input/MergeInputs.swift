@@ -42,6 +42,13 @@ public final class MergeInputs {
   /// The number of elements of the tensor.
   public var elementCount: Int { step.shape.elementCount }
 
+  /// The sizes of the step and its share of memory.
+  public var workingScope: WorkingScope {
+    WorkingScope(
+      modelCount: modelCount, rowLength: step.shape.rowLength, elementCount: step.elements.count,
+      share: tuning.share)
+  }
+
   /// The value of a parameter for this tensor.
   public subscript<Value>(parameter: Parameter<Value>) -> Value { step.parameters[parameter] }
   /// The values of a parameter for this tensor, in the order of the models.

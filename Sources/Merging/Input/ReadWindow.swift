@@ -46,12 +46,13 @@ public final class ReadWindow {
     return UnsafeRawBufferPointer(rebasing: memory[begin..<begin + count])
   }
 
-  /// Numbers that a reader keeps for the length of a step, such as the factors of an adapter.
-  public var kept: [[Float]] = []
+  /// Numbers that readers keep for the length of a step, such as the factors of an adapter, by the
+  /// place they come from.
+  public var kept: [TinctureError.Place: [[Float]]] = [:]
 
   /// Forgets what was read; a new step starts afresh.
   func reset() {
     file = nil
-    kept = []
+    kept = [:]
   }
 }

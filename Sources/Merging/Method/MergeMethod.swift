@@ -37,11 +37,9 @@ public protocol MergeMethod: Sendable {
   ///
   /// - Parameters:
   ///   - parameters: The values of the step.
-  ///   - modelCount: How many models the step has.
-  ///   - rowLength: The length of the tensor's rows.
+  ///   - scope: The sizes of the step and its share of memory.
   /// - Returns: How many vectors of a block's length, and how many further bytes.
-  func workingMemory(_ parameters: ResolvedParameters, modelCount: Int, rowLength: Int)
-    -> WorkingMemory
+  func workingMemory(_ parameters: ResolvedParameters, _ scope: WorkingScope) -> WorkingMemory
 
   /// Finds out what has to be known about the whole model.
   ///
@@ -57,6 +55,26 @@ public protocol MergeMethod: Sendable {
   ///   - state: What `prepare` found.
   /// - Throws: `TinctureError` when an input cannot be read or does not suit the method.
   func merge(_ inputs: MergeInputs, state: State) throws(TinctureError)
+}
+
+/// What the working memory of a step may depend on.
+public struct WorkingScope: Sendable, Hashable {
+  /// How many models the step has, the base not counted.
+  public let modelCount: Int
+  /// The length of the tensor's rows.
+  public let rowLength: Int
+  /// The number of elements of the step.
+  public let elementCount: Int
+  /// Bytes that the step should not exceed where it has a choice.
+  public let share: Int
+
+  /// Creates a scope.
+  public init(modelCount: Int, rowLength: Int, elementCount: Int, share: Int) {
+    self.modelCount = modelCount
+    self.rowLength = rowLength
+    self.elementCount = elementCount
+    self.share = share
+  }
 }
 
 /// Working memory that a method declares beforehand.
@@ -82,7 +100,7 @@ extension MergeMethod {
   /// Any combination is acceptable.
   public func objection(to parameters: ResolvedParameters, modelCount: Int) -> String? { nil }
   /// No working memory.
-  public func workingMemory(_ parameters: ResolvedParameters, modelCount: Int, rowLength: Int)
+  public func workingMemory(_ parameters: ResolvedParameters, _ scope: WorkingScope)
     -> WorkingMemory
   { WorkingMemory() }
 }

@@ -9,7 +9,8 @@ public struct MethodInfo: Sendable {
     case required
     /// With a base, task vectors are merged; without, the models themselves.
     case optional
-    /// The base, when there is one, is one of the models that are merged.
+    /// The base, when there is one, is one of the models that are merged, provided that it has a value
+    /// for every parameter.
     case member
     /// The method has no base; `base_model` only names the donor of configuration and tokenizer.
     case none

@@ -24,7 +24,10 @@ public struct StepCost: Sendable, Hashable {
       return
     }
     let working = method.workingMemory(
-      step.parameters, modelCount: step.models.count, rowLength: step.shape.rowLength)
+      step.parameters,
+      WorkingScope(
+        modelCount: step.models.count, rowLength: step.shape.rowLength,
+        elementCount: step.elements.count, share: tuning.share))
     var capacity = max(Self.segment, tuning.blockElements / Self.segment * Self.segment)
     if working.wholeRows {
       let row = max(1, step.shape.rowLength)
@@ -51,16 +54,19 @@ public struct EngineTuning: Sendable, Hashable {
   public var windowBytes: Int
   /// Elements that are processed at a time; a multiple of 4096.
   public var blockElements: Int
+  /// Bytes that a step should not exceed where it has a choice.
+  public var share: Int
 
   /// Creates a set of sizes.
-  public init(windowBytes: Int = 1 << 20, blockElements: Int = 1 << 14) {
+  public init(windowBytes: Int = 1 << 20, blockElements: Int = 1 << 14, share: Int = 64 << 20) {
     self.windowBytes = windowBytes
     self.blockElements = blockElements
+    self.share = share
   }
 
   /// Sizes for a worker's share of memory and a number of inputs.
   static func fitting(_ share: Int, inputs: Int) -> EngineTuning {
-    var tuning = EngineTuning()
+    var tuning = EngineTuning(share: share)
     while tuning.windowBytes > 1 << 16, tuning.windowBytes * (inputs + 2) > share / 2 {
       tuning.windowBytes /= 2
     }

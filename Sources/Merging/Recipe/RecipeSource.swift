@@ -1,3 +1,4 @@
+public import SystemPackage
 public import TinctureTensors
 
 /// The text from which a recipe was read, kept to show the faulty line of it.
@@ -22,6 +23,11 @@ public struct RecipeSource: Sendable, Hashable {
     self.name = name
     self.text = text
     self.origin = origin
+  }
+
+  /// The folder of the recipe file, in which relative paths are looked for, too.
+  public var folder: FilePath? {
+    origin == .file ? FilePath(name).removingLastComponent() : nil
   }
 
   /// An error about one place of the recipe, with file, line, column and the line itself.

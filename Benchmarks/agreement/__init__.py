@@ -1,0 +1,1 @@
+"""What differential.py is made of."""

@@ -1,0 +1,27 @@
+# The two commands of the README, and what maintainers run.
+.PHONY: demo test check format bench differential documentation
+
+demo:            ## build and merge the bundled vision experts by several methods
+	Scripts/demo
+
+test:            ## all tests
+	swift test --parallel
+
+check:           ## what must hold before a commit: format, warnings, tests, line budget, documentation
+	Scripts/check
+
+format:          ## put sources into the house style
+	swift format --in-place --recursive Package.swift Sources Tests
+
+bench:           ## compare with mergekit on synthetic Llama-shaped models (see Benchmarks/README.md)
+	swift build -c release --product tincture
+	Benchmarks/setup_peer.sh
+	python3 Benchmarks/bench.py $(BENCH)
+
+differential:    ## compare weights with mergekit's on tiny models
+	swift build -c release --product tincture
+	Benchmarks/setup_peer.sh
+	$${PEER_VENV:-.venv/bench}/bin/python Benchmarks/differential.py
+
+documentation:   ## write the method pages from the registry
+	swift run -c release tincture methods --write Documentation/methods

@@ -1,0 +1,153 @@
+public import SystemPackage
+public import TinctureCheckpoints
+public import TinctureTensors
+
+/// Turns a recipe into a plan: opens the models, checks everything that can be checked without reading
+/// tensors, and decides every step.
+public struct Planner {
+  /// The recipe.
+  public let recipe: Recipe
+  /// What the user chose besides.
+  public let settings: PlanSettings
+  /// The method.
+  public let method: any MergeMethod
+  /// The opened models, in the order in which the recipe mentions them.
+  public let models: [ModelInput]
+  let preset: [String: ParameterValue]
+  let positions: [ModelReference: Int]
+  var notes: [String]
+  var problems = ProblemList()
+
+  /// Opens the models of a recipe.
+  ///
+  /// - Parameters:
+  ///   - recipe: The recipe.
+  ///   - methods: The known methods.
+  ///   - settings: What the user chose besides.
+  ///   - locator: Finds models.
+  ///   - stages: The results of earlier recipes of the same file, by their names.
+  /// - Throws: `recipe` for what is wrong in the text, `missingInput` or `checkpoint` for what is wrong with
+  ///   the models; all faults of one kind at once.
+  public init(
+    _ recipe: Recipe, methods: [any MergeMethod], settings: PlanSettings = PlanSettings(),
+    locator: ModelLocator = ModelLocator(), stages: [String: FilePath] = [:]
+  ) throws(TinctureError) {
+    self.recipe = recipe
+    self.settings = settings
+    let wanted = recipe.method.value.lowercased().replacing("-", with: "_")
+    guard
+      let method = methods.first(where: {
+        $0.info.name == wanted || $0.info.aliases.contains(wanted)
+      })
+    else {
+      let names = methods.flatMap { [$0.info.name] + $0.info.aliases }
+      let nearest = nearestName(to: wanted, among: names)
+      throw recipe.error(
+        at: recipe.method.position,
+        "There is no method \"\(recipe.method.value)\"; "
+          + (nearest.map { "did you mean \($0)?" } ?? "`tincture methods` lists them."))
+    }
+    self.method = method
+    preset = try Self.preset(recipe, method.info)
+    let check = ParameterCheck(recipe, method.info, all: methods)
+    notes = check.notes
+    var problems = ProblemList()
+    for problem in check.problems { problems.add(problem) }
+    try Self.checkBase(recipe, method.info, &problems)
+    try problems.finish()
+    var models: [ModelInput] = []
+    var positions: [ModelReference: Int] = [:]
+    for reference in recipe.referencedModels {
+      do throws(TinctureError) {
+        positions[reference] = models.count
+        models.append(
+          try ModelInput(
+            opening: reference, locator: locator, stage: stages[reference.path],
+            folder: recipe.source.folder))
+      } catch { problems.add(error) }
+    }
+    try problems.finish()
+    self.models = models
+    self.positions = positions
+  }
+
+  private static func preset(_ recipe: Recipe, _ method: MethodInfo) throws(TinctureError)
+    -> [String: ParameterValue]
+  {
+    guard let wanted = recipe.preset else { return [:] }
+    guard let preset = method.presets.first(where: { $0.name == wanted.value }) else {
+      let names = method.presets.map(\.name)
+      let advice =
+        names.isEmpty
+        ? "\(method.name) has none." : "\(method.name) has \(names.joined(separator: ", "))."
+      throw recipe.error(at: wanted.position, "There is no preset \"\(wanted.value)\"; \(advice)")
+    }
+    return Dictionary(preset.values.map { ($0.name, $0.value) }) { $1 }
+  }
+
+  private static func checkBase(
+    _ recipe: Recipe, _ method: MethodInfo, _ problems: inout ProblemList
+  ) throws(TinctureError) {
+    guard method.base == .required, recipe.base == nil else { return }
+    if case .slices(let slices) = recipe.inputs, slices.allSatisfy({ $0.base != nil }) { return }
+    problems.add(
+      recipe.error(
+        at: recipe.method.position, "\(method.name) needs a base; add base_model: to the recipe."))
+  }
+
+  /// Makes the plan.
+  ///
+  /// - Returns: The plan.
+  /// - Throws: `recipe` or `checkpoint` with all missing and mismatching tensors at once.
+  /// - Complexity: O(n m) for n tensors and m models; of tensor data only small samples are read.
+  public mutating func plan() throws(TinctureError) -> MergePlan {
+    let assignments = try assignments()
+    try problems.finish()
+    let vocabulary = try mergedVocabulary()
+    var drafts: [StepDraft] = []
+    for assignment in assignments {
+      if let draft = try draft(assignment, vocabulary) { drafts.append(draft) }
+    }
+    try problems.finish()
+    guard !drafts.isEmpty else {
+      throw recipe.error(at: recipe.method.position, "The recipe makes no tensor at all.")
+    }
+    try noteUnrelatedBase(drafts)
+    let layout = OutputLayout(
+      tensors: drafts.map { .init(name: $0.name, dtype: $0.dtype, shape: $0.shape) },
+      shardSize: settings.shardSize)
+    let steps = zip(drafts, layout.places).enumerated().map { index, item in
+      item.0.step(index: index, output: item.1)
+    }
+    return MergePlan(
+      method: method, steps: steps, layout: layout,
+      sidecars: try sidecars(vocabulary, outputNames: Set(drafts.map(\.name))),
+      options: MergeOptions(
+        seed: settings.seed ?? recipe.seed.map { UInt64(bitPattern: Int64($0.value)) } ?? 0,
+        nonFinite: settings.nonFinite),
+      notes: notes)
+  }
+
+  /// The model from which configuration, tokenizer and further files come: the base, else the first.
+  public var donor: ModelInput {
+    if let base = recipe.base, let position = positions[base.reference] { return models[position] }
+    return models[recipe.mergedModels.first.flatMap { positions[$0] } ?? 0]
+  }
+}
+
+/// Faults that are reported together.
+struct ProblemList {
+  private var problems: [TinctureError] = []
+
+  mutating func add(_ problem: TinctureError) {
+    if !problems.contains(problem) { problems.append(problem) }
+  }
+
+  /// Throws what was collected: a single fault as it is, several under one heading.
+  mutating func finish() throws(TinctureError) {
+    defer { problems = [] }
+    guard let first = problems.first else { return }
+    guard problems.count > 1 else { throw first }
+    throw TinctureError(first.code, "\(problems.count) things are wrong:", causes: problems)
+  }
+}

@@ -1,0 +1,96 @@
+public import SystemPackage
+public import TinctureCheckpoints
+public import TinctureMerging
+public import TinctureTensors
+internal import TinctureMergeMethods
+
+/// A merge from a recipe to a directory: plan, prepare, merge, write.
+///
+/// ```swift
+/// let recipes = try RecipeParser.parse(text, file: "recipe.yaml")
+/// let job = MergeJob(recipes: recipes, output: "merged")
+/// let reports = try await job.run()
+/// ```
+public struct MergeJob: Sendable {
+  /// The recipes in the order in which they are carried out; the last one makes the output.
+  public var recipes: [Recipe]
+  /// The directory to be made, or a file when its name ends in `.safetensors`.
+  public var output: FilePath
+  /// Where the results of all recipes but the last go.
+  public var stageDirectory: FilePath
+  /// What the user chose besides the recipes.
+  public var settings: PlanSettings
+  /// Workers and memory.
+  public var engine: MergeEngine
+  /// What to do about what is already there.
+  public var policy: CheckpointWriter.Policy
+  /// Finds models.
+  public var locator: ModelLocator
+
+  /// Creates a job.
+  public init(
+    recipes: [Recipe], output: FilePath, stageDirectory: FilePath? = nil,
+    settings: PlanSettings = PlanSettings(), engine: MergeEngine? = nil,
+    policy: CheckpointWriter.Policy = .init(), locator: ModelLocator = ModelLocator()
+  ) {
+    self.recipes = recipes
+    self.output = output
+    self.stageDirectory = stageDirectory ?? FilePath(output.string + "-stages")
+    self.settings = settings
+    self.engine = engine ?? MergeEngine(workers: 2, memoryLimit: 512 << 20)
+    self.policy = policy
+    self.locator = locator
+    self.settings.toolVersion = TinctureVersion.current
+  }
+
+  /// Where the result of a recipe goes.
+  public func output(of position: Int) -> FilePath {
+    position == recipes.count - 1
+      ? output : stageDirectory.appending(recipes[position].name?.value ?? "stage-\(position + 1)")
+  }
+
+  /// Plans one of the recipes; those before it must have been carried out.
+  ///
+  /// - Parameter position: Which recipe.
+  /// - Returns: The plan.
+  /// - Throws: Everything that can be known before tensors are read.
+  public func plan(_ position: Int) throws(TinctureError) -> MergePlan {
+    var stages: [String: FilePath] = [:]
+    for earlier in recipes.indices where earlier < position {
+      if let name = recipes[earlier].name?.value { stages[name] = output(of: earlier) }
+    }
+    var planner = try Planner(
+      recipes[position], methods: MethodRegistry.all, settings: settings, locator: locator,
+      stages: stages)
+    return try planner.plan()
+  }
+
+  /// Carries all recipes out.
+  ///
+  /// - Parameters:
+  ///   - interruption: Stops the merge when raised.
+  ///   - planned: Hears of each plan before it is carried out.
+  ///   - observer: Hears of the progress, from any worker.
+  /// - Returns: What was done, for each recipe.
+  /// - Throws: Whatever went wrong; the output is then not there.
+  public func run(
+    interruption: Interruption = Interruption(),
+    planned: @Sendable (Recipe, MergePlan) -> Void = { _, _ in },
+    observer: (@Sendable (MergeEvent) -> Void)? = nil
+  ) async throws(TinctureError) -> [MergeReport] {
+    var reports: [MergeReport] = []
+    for position in recipes.indices {
+      let plan = try plan(position)
+      planned(recipes[position], plan)
+      let isStage = position < recipes.count - 1
+      let writer = try CheckpointWriter.create(
+        output(of: position), layout: plan.layout, fingerprint: plan.fingerprint,
+        policy: isStage ? .init(replace: true, resume: policy.resume) : policy)
+      let report = try await engine.run(
+        plan, into: writer, interruption: interruption, observer: observer)
+      try writer.finish(sidecars: plan.sidecars.map { ($0.path, $0.contents) })
+      reports.append(report)
+    }
+    return reports
+  }
+}

@@ -1,0 +1,91 @@
+import ArgumentParser
+import SystemPackage
+import Tincture
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+struct DoctorCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "doctor",
+    abstract: "Show what this machine offers and how fast the kernels run.",
+    discussion: """
+      EXAMPLE
+        tincture doctor
+      """)
+
+  @OptionGroup(title: "Display") var display: DisplayOptions
+
+  func run() async throws {
+    let facts = Self.facts()
+    if display.json {
+      Console.result(JSONValue.object(JSONObject(facts.map { ($0.0, .string($0.1)) })).text())
+    } else {
+      var table = Table(["", ""])
+      for (name, value) in facts { table.add([name.replacing("_", with: " "), value]) }
+      Console.result(table.text.drop { $0 == "\n" || $0 == " " }.description)
+    }
+  }
+
+  private static func facts() -> [(String, String)] {
+    let pages = sysconf(Int32(_SC_PHYS_PAGES))
+    let pageSize = sysconf(Int32(_SC_PAGESIZE))
+    let rates = KernelRates.measure()
+    return [
+      ("version", TinctureVersion.current),
+      ("processors", String(sysconf(Int32(_SC_NPROCESSORS_ONLN)))),
+      ("memory", ByteSize.text(pages * pageSize)),
+      ("kernels", Kernels.instructionSet),
+      ("widen_bf16", "\(ByteSize.decimal(rates.widen, 1)) G elements/s on one processor"),
+      ("axpy", "\(ByteSize.decimal(rates.axpy, 1)) G elements/s"),
+      ("dot", "\(ByteSize.decimal(rates.dot, 1)) G elements/s"),
+      ("histogram", "\(ByteSize.decimal(rates.histogram, 1)) G elements/s"),
+      (
+        "hub_cache",
+        ModelLocator().cacheFolders.map(\.string).joined(separator: ", ")
+      ),
+    ]
+  }
+}
+
+/// How many elements the main kernels process in a second, in thousand millions.
+private struct KernelRates {
+  var widen = 0.0
+  var axpy = 0.0
+  var dot = 0.0
+  var histogram = 0.0
+
+  static func measure() -> KernelRates {
+    let count = 1 << 14
+    let codes = (0..<count).map { UInt16(truncatingIfNeeded: 0x3f00 + $0 % 97) }
+    var x = [Float](repeating: 0, count: count)
+    var y = x
+    var statistic = OrderStatistic(.magnitude)
+    var sum = 0.0
+    func rate(_ body: () -> Void) -> Double {
+      let repeats = 2000
+      body()
+      let start = ContinuousClock.now
+      for _ in 0..<repeats { body() }
+      let seconds = (ContinuousClock.now - start) / .seconds(1)
+      return Double(count * repeats) / max(seconds, 1e-9) / 1e9
+    }
+    var result = KernelRates()
+    result.widen = rate {
+      codes.withUnsafeBytes { bytes in
+        var span = x.mutableSpan
+        Kernels.widen(bytes, as: .bf16, into: &span)
+      }
+    }
+    result.axpy = rate {
+      var span = y.mutableSpan
+      Kernels.add(x.span, times: 0.5, to: &span)
+    }
+    result.dot = rate { Kernels.addDot(x.span, x.span, to: &sum) }
+    result.histogram = rate { statistic.count(x.span) }
+    return result
+  }
+}

@@ -1,0 +1,162 @@
+import ArgumentParser
+import SystemPackage
+import Tincture
+
+struct InspectCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "inspect",
+    abstract: "Show what a model holds.",
+    discussion: """
+      Names, types, shapes and sizes come from the headers; --norms and --check read the tensors.
+
+      EXAMPLE
+        tincture inspect model --filter mlp --norms
+      """)
+
+  @Argument(help: "A file, a directory, or the name of a model in the hub's cache.")
+  var model: String
+
+  @Option(help: "Only tensors whose name contains this.")
+  var filter: String?
+
+  @Flag(help: "Read the tensors and show their norms and largest magnitudes.")
+  var norms = false
+
+  @Flag(help: "Read the tensors and count elements that are not finite; exit status 65 when there are any.")
+  var check = false
+
+  @Flag(help: "Show only the summary.")
+  var summary = false
+
+  @OptionGroup(title: "Display") var display: DisplayOptions
+
+  func run() async throws {
+    try await Console.reporting { () async throws(TinctureError) in
+      let input = try ModelInput(
+        opening: ModelReference(parsing: model), locator: ModelLocator())
+      var findings: [TensorFinding] = []
+      for name in input.checkpoint.names {
+        if let filter, !name.contains(filter) { continue }
+        guard let entry = input.checkpoint[name] else { continue }
+        findings.append(try TensorFinding(entry, reads: norms || check))
+      }
+      if display.json {
+        Console.result(json(input, findings).text())
+      } else {
+        show(input, findings)
+      }
+      let faulty = findings.filter { ($0.nonFinite ?? 0) > 0 }
+      if check, !faulty.isEmpty {
+        throw TinctureError(
+          .checkpoint,
+          "\(faulty.count) tensors hold elements that are not finite: "
+            + faulty.prefix(20).map { "\($0.name) (\($0.nonFinite ?? 0))" }.joined(separator: ", ")
+            + ".", at: .init(file: input.checkpoint.path.string))
+      }
+    }
+  }
+
+  private func show(_ input: ModelInput, _ findings: [TensorFinding]) {
+    if !summary {
+      var header = ["tensor", "dtype", "shape", "size"]
+      if norms { header += ["norm", "largest"] }
+      if check { header.append("not finite") }
+      var table = Table(header, alignRight: [3, 4, 5, 6])
+      for finding in findings {
+        var row = [
+          finding.name, finding.dtype.rawValue, finding.shape.description,
+          ByteSize.text(finding.byteCount),
+        ]
+        if norms { row += [Self.number(finding.norm), Self.number(finding.largest)] }
+        if check { row.append(finding.nonFinite.map(String.init) ?? "–") }
+        table.add(row)
+      }
+      Console.result(table.text)
+      Console.result("")
+    }
+    let elements = findings.reduce(0) { $0 + $1.shape.elementCount }
+    let bytes = findings.reduce(0) { $0 + $1.byteCount }
+    var types: [String: Int] = [:]
+    for finding in findings { types[finding.dtype.rawValue, default: 0] += finding.shape.elementCount }
+    let mix = types.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
+    Console.result("\(findings.count) tensors, \(elements) elements (\(mix)), \(ByteSize.text(bytes))")
+    if let configuration = input.configuration {
+      let kind = configuration.architectures.first ?? configuration.modelType ?? "unknown"
+      Console.result("architecture \(kind)")
+    }
+    for stack in input.layout.stacks {
+      Console.result("\(stack.layerCount) layers under \(stack.prefix) (module \(stack.module))")
+    }
+  }
+
+  private static func number(_ value: Double?) -> String {
+    guard let value else { return "–" }
+    return value != 0 && (value.magnitude < 1e-3 || value.magnitude >= 1e6)
+      ? String(Float(value)) : ByteSize.decimal(value, 4)
+  }
+
+  private func json(_ input: ModelInput, _ findings: [TensorFinding]) -> JSONValue {
+    func number(_ value: Double?) -> JSONValue { value.map { .number(String($0)) } ?? .null }
+    return .object(
+      JSONObject([
+        ("path", .string(input.checkpoint.path.string)),
+        ("architecture", input.configuration?.architectures.first.map { .string($0) } ?? .null),
+        (
+          "tensors",
+          .array(
+            findings.map { finding in
+              .object(
+                JSONObject([
+                  ("name", .string(finding.name)), ("dtype", .string(finding.dtype.rawValue)),
+                  ("shape", .array(finding.shape.extents.map { .integer($0) })),
+                  ("bytes", .integer(finding.byteCount)), ("norm", number(finding.norm)),
+                  ("largest", number(finding.largest)),
+                  ("not_finite", finding.nonFinite.map { .integer($0) } ?? .null),
+                ]))
+            })
+        ),
+      ]))
+  }
+}
+
+/// What is known about one tensor of a model.
+private struct TensorFinding {
+  let name: String
+  let dtype: DType
+  let shape: Shape
+  let byteCount: Int
+  var norm: Double?
+  var largest: Double?
+  var nonFinite: Int?
+
+  init(_ entry: Checkpoint.Entry, reads: Bool) throws(TinctureError) {
+    name = entry.tensor.name
+    dtype = entry.tensor.dtype
+    shape = entry.tensor.shape
+    byteCount = entry.tensor.byteCount
+    guard reads, dtype.isArithmetic else { return }
+    let reader = StoredTensorReader(entry.tensor, in: entry.file, model: entry.file.path.string)
+    let window = ReadWindow(byteCount: 1 << 20)
+    var values = [Float](repeating: 0, count: 1 << 14)
+    var (squares, top, bad) = (0.0, Float(0), 0)
+    var start = 0
+    while start < shape.elementCount {
+      let count = min(values.count, shape.elementCount - start)
+      var span = values.mutableSpan
+      var part = span._mutatingExtracting(0..<count)
+      let peak = try reader.read(start..<start + count, into: &part, window: window)
+      if peak >= 0x7f80_0000 {
+        for index in 0..<count where !part[index].isFinite {
+          bad += 1
+          part[index] = 0
+        }
+      }
+      Kernels.addDot(part.span, part.span, to: &squares)
+      for index in 0..<count { top = max(top, part[index].magnitude) }
+      start += count
+    }
+    norm = squares.squareRoot()
+    largest = Double(top)
+    nonFinite = bad
+  }
+}

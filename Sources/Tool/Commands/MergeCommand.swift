@@ -1,0 +1,87 @@
+import ArgumentParser
+import SystemPackage
+import Tincture
+
+struct MergeCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "merge",
+    abstract: "Merge models by a recipe.",
+    discussion: """
+      Recipes are mergekit's YAML with additions. The output is a directory like those of Hugging Face,
+      or a single file when its name ends in .safetensors. Nothing is left behind by a merge that fails.
+
+      EXAMPLE
+        tincture merge recipe.yaml merged --memory 2GB
+        tincture merge --method linear --model a --model b --set weight=0.7,0.3 merged
+      """)
+
+  @Argument(help: "The recipe file (unless --method is given) and the output.")
+  var paths: [String] = []
+
+  @OptionGroup(title: "Recipe Without A File") var recipe: RecipeOptions
+  @OptionGroup(title: "Output") var plan: PlanOptions
+  @OptionGroup(title: "Resources") var resources: ResourceOptions
+  @OptionGroup(title: "Display") var display: DisplayOptions
+
+  @Flag(help: ArgumentHelp("Replace an output that exists.", discussion: ""))
+  var force = false
+
+  @Flag(help: "Continue an interrupted merge, and keep what is done when interrupted.")
+  var resume = false
+
+  @Option(help: "Where the results of all recipes but the last go (default: OUTPUT-stages).")
+  var stages: String?
+
+  func validate() throws {
+    if recipe.isUsed {
+      guard paths.count == 1 else {
+        throw ValidationError("With --method give the output only: tincture merge --method … OUTPUT.")
+      }
+    } else if paths.count != 2 {
+      throw ValidationError("Give a recipe and an output: tincture merge RECIPE.yaml OUTPUT.")
+    }
+  }
+
+  func run() async throws {
+    try await Console.reporting { () async throws(TinctureError) in
+      Signals.install()
+      let recipes = try recipe.recipes(file: paths.first)
+      let output = FilePath(paths[paths.count - 1])
+      let job = MergeJob(
+        recipes: recipes, output: output, stageDirectory: stages.map { FilePath($0) },
+        settings: plan.settings, engine: resources.engine,
+        policy: .init(replace: force, resume: resume))
+      let progress = ProgressLine(isQuiet: display.quiet)
+      let start = ContinuousClock.now
+      let isQuiet = display.quiet
+      defer { progress.close() }
+      let reports = try await job.run(interruption: Signals.interruption) { _, plan in
+        if !isQuiet { for note in plan.notes { Console.remark("note: \(note)") } }
+      } observer: {
+        progress.hear($0)
+      }
+      progress.close()
+      show(reports, output, seconds: (ContinuousClock.now - start) / .seconds(1))
+    }
+  }
+
+  private func show(_ reports: [MergeReport], _ output: FilePath, seconds: Double) {
+    guard let last = reports.last else { return }
+    if display.json {
+      let document = JSONValue.object(
+        JSONObject([
+          ("output", .string(output.string)),
+          ("steps", .integer(last.steps)),
+          ("resumed_steps", .integer(last.resumedSteps)),
+          ("input_bytes", .integer(last.inputBytes)),
+          ("output_bytes", .integer(last.outputBytes)),
+          ("peak_bytes", .integer(last.peakBytes)),
+          ("seconds", .number(ByteSize.decimal(seconds, 3))),
+        ]))
+      Console.result(document.text())
+    } else {
+      Console.result(
+        "\(output): \(ByteSize.text(last.outputBytes)) in \(ByteSize.decimal(seconds, 1)) s")
+    }
+  }
+}

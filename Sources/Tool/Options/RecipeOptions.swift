@@ -1,0 +1,71 @@
+import ArgumentParser
+import SystemPackage
+import Tincture
+
+/// The recipe: a file, or options in its place.
+struct RecipeOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("The method, when there is no recipe file.", valueName: "name"))
+  var method: String?
+
+  @Option(help: ArgumentHelp("The base model.", valueName: "model"))
+  var base: String?
+
+  @Option(help: ArgumentHelp("A model to merge; may be repeated.", valueName: "model"))
+  var model: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "A parameter, e.g. density=0.3 or weight=1,0.5 for each model; may be repeated.",
+      valueName: "name=value"))
+  var set: [String] = []
+
+  @Option(help: ArgumentHelp("A named set of parameters, e.g. paper.", valueName: "name"))
+  var preset: String?
+
+  @Option(help: ArgumentHelp("The type of the arithmetic; inputs are rounded to it.", valueName: "type"))
+  var dtype: String?
+
+  @Option(help: ArgumentHelp("The type that is written.", valueName: "type"))
+  var outDtype: String?
+
+  @Option(help: ArgumentHelp("union, base, or a model.", valueName: "source"))
+  var tokenizerSource: String?
+
+  @Option(help: ArgumentHelp("auto, a known template, or Jinja text.", valueName: "template"))
+  var chatTemplate: String?
+
+  /// Whether options stand in the place of a recipe file.
+  var isUsed: Bool { method != nil }
+
+  func validate() throws {
+    guard method == nil else { return }
+    let given =
+      !model.isEmpty || !set.isEmpty || base != nil || preset != nil || dtype != nil
+      || outDtype != nil || tokenizerSource != nil || chatTemplate != nil
+    if given {
+      throw ValidationError(
+        "--base, --model, --set and their like describe a merge without a recipe file; add --method.")
+    }
+  }
+
+  /// Reads the recipe.
+  func recipes(file: String?) throws(TinctureError) -> [Recipe] {
+    if let method {
+      return [
+        try Recipe(
+          CommandLineRecipe(
+            method: method, base: base, models: model, settings: set, dtype: dtype,
+            outputDtype: outDtype, tokenizerSource: tokenizerSource, chatTemplate: chatTemplate,
+            preset: preset))
+      ]
+    }
+    let file = file ?? ""
+    let bytes = try InputFile(opening: FilePath(file)).contents()
+    let folder = FilePath(file).removingLastComponent()
+    return try RecipeParser.parse(bytes: bytes, file: file) { path in
+      // Paths are meant from the current directory, or else from the recipe's folder.
+      ModelReference.isOnDisk(path)
+        || FilePath(path).isRelative && ModelReference.isOnDisk(folder.appending(path).string)
+    }
+  }
+}
