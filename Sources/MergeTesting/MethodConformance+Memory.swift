@@ -41,10 +41,8 @@ private struct MeasuredMethod<Method: MergeMethod>: MergeMethod {
     method.isElementwise(parameters)
   }
 
-  func workingMemory(_ parameters: ResolvedParameters, modelCount: Int, rowLength: Int)
-    -> WorkingMemory
-  {
-    method.workingMemory(parameters, modelCount: modelCount, rowLength: rowLength)
+  func workingMemory(_ parameters: ResolvedParameters, _ scope: WorkingScope) -> WorkingMemory {
+    method.workingMemory(parameters, scope)
   }
 
   func prepare(_ session: MergeSession) async throws(TinctureError) -> Method.State {
@@ -53,9 +51,7 @@ private struct MeasuredMethod<Method: MergeMethod>: MergeMethod {
 
   func merge(_ inputs: MergeInputs, state: Method.State) throws(TinctureError) {
     try method.merge(inputs, state: state)
-    let declared = workingMemory(
-      inputs.step.parameters, modelCount: inputs.modelCount,
-      rowLength: inputs.step.shape.rowLength)
+    let declared = method.workingMemory(inputs.step.parameters, inputs.workingScope)
     // A block for each input, the output, and one for rounding.
     let allowed = inputs.modelCount + (inputs.hasBase ? 1 : 0) + 2 + declared.vectors
     let used = inputs.workspace.mostLent
