@@ -93,8 +93,8 @@ let package = Package(
     tests(
       "MergeMethods",
       [
-        "TinctureMergeMethods", "TinctureMerging", "TinctureMergeTesting", "TinctureJSON",
-        "TinctureTensors", system,
+        "TinctureMergeMethods", "TinctureMerging", "TinctureMergeTesting", "TinctureCheckpoints",
+        "TinctureSafetensors", "TinctureJSON", "TinctureTensors", system,
       ],
       resources: [.copy("Fixtures")]),
     tests(

@@ -41,7 +41,7 @@ public final class Workspace {
   private var windows: [ReadWindow] = []
   private var lent = 0
   /// The most vectors that were in use at once since the workspace was prepared.
-  private(set) var mostLent = 0
+  package private(set) var mostLent = 0
   /// Reused working memory for ranking.
   public var ranking: [UInt32] = []
   var output: UnsafeMutableRawBufferPointer = .allocate(byteCount: 0, alignment: 64)

@@ -40,7 +40,11 @@ public struct ParameterDeclaration: Sendable, Hashable {
       guard number == number.rounded() else {
         return "\(name) must be a whole number, not \(format(number))"
       }
-      return bounds.contains(number) ? nil : "\(name) must be \(bounds), not \(format(number))"
+      guard bounds.contains(number) else {
+        return "\(name) must be \(bounds), not \(format(number))"
+      }
+      return number.magnitude <= 0x1p53
+        ? nil : "\(name) must be at most \(Int(0x1p53)), not \(format(number))"
     case (.number, .bool), (.integer, .bool):
       return "\(name) must be a number, not a truth value"
     case (.number, .text(let text)), (.integer, .text(let text)):
