@@ -59,7 +59,9 @@ let package = Package(
     module("Safetensors", ["TinctureTensors", "TinctureJSON", system]),
     module("Checkpoints", ["TinctureTensors", "TinctureJSON", "TinctureSafetensors", system]),
     module("Merging", ["TinctureTensors", "TinctureJSON", "TinctureCheckpoints", system]),
-    module("MergeMethods", ["TinctureTensors", "TinctureMerging"]),
+    module(
+      "MergeMethods",
+      ["TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureMerging", system]),
     module(
       "MergeTesting",
       [

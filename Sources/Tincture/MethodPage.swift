@@ -134,6 +134,7 @@ public struct MethodPage: Sendable {
     case .number(let bounds): return "number, \(bounds)\(scope)"
     case .integer(let bounds): return "whole number, \(bounds)\(scope)"
     case .flag: return "true or false\(scope)"
+    case .text: return "text\(scope)"
     case .choice(let words): return words.joined(separator: " or ") + scope
     }
   }

@@ -18,6 +18,8 @@ public struct ParameterDeclaration: Sendable, Hashable {
     case flag
     /// One of a few words.
     case choice([String])
+    /// Any text, such as the path of a file.
+    case text
   }
 
   /// The name in recipes.
@@ -53,6 +55,8 @@ public struct ParameterDeclaration: Sendable, Hashable {
     case (.flag, .number(let number)):
       return number == 0 || number == 1 ? nil : "\(name) must be true or false, not \(format(number))"
     case (.flag, .text(let text)): return "\(name) must be true or false, not \"\(text)\""
+    case (.text, .text(let text)): return text.isEmpty ? "\(name) must not be empty" : nil
+    case (.text, _): return "\(name) must be a text"
     case (.choice(let words), .text(let text)):
       return words.contains(text)
         ? nil : "\(name) must be \(words.joined(separator: " or ")), not \"\(text)\""
@@ -204,6 +208,12 @@ extension Parameter where Value == Bool {
 }
 
 extension Parameter where Value == String {
+  /// Declares a text that the recipe must give.
+  public init(_ name: String, _ summary: String) {
+    declaration = ParameterDeclaration(
+      name: name, scope: .merge, kind: .text, defaultValue: nil, summary: summary)
+  }
+
   /// Declares a choice between words.
   public init(_ name: String, default value: String, of words: [String], _ summary: String) {
     declaration = ParameterDeclaration(
