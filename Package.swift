@@ -15,8 +15,9 @@ let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-
 let argumentParser: Target.Dependency = .product(
   name: "ArgumentParser", package: "swift-argument-parser")
 
-/// The modules that `Tincture` re-exports. Clients inside the package list them, too: a change behind a
-/// re-export alone does not rebuild them.
+/// The modules that `Tincture` re-exports.
+///
+/// Clients inside the package list them, too: a change behind a re-export alone does not rebuild them.
 let library: [Target.Dependency] = [
   "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureCheckpoints",
   "TinctureMerging", "TinctureMergeMethods", "TinctureRecipes",

@@ -12,7 +12,8 @@ public import TinctureTensors
 /// missing is named together with the command that makes that soup. Source: Wortsman et al., "Model soups",
 /// arXiv:2203.05482.
 public struct GreedySoup: MergeMethod {
-  static let scores = Parameter<String>("scores", "The JSON file with the scores of models and soups.")
+  static let scores = Parameter<String>(
+    "scores", "The JSON file with the scores of models and soups.")
   static let accept = Parameter<String>(
     "accept", default: "better", of: ["better", "not_worse"],
     "Whether a soup that scores the same is accepted.")
@@ -21,7 +22,8 @@ public struct GreedySoup: MergeMethod {
   public let info = MethodInfo(
     name: "greedy_soup", title: "Greedy soup",
     summary: "Averages the models that improve the soup's held-out score, best first.",
-    formula: "for models by falling score: soup ← soup + θᵢ if score(mean(soup + θᵢ)) > score(mean(soup))",
+    formula:
+      "for models by falling score: soup ← soup + θᵢ if score(mean(soup + θᵢ)) > score(mean(soup))",
     source: "Wortsman et al. 2022, Model soups", link: "https://arxiv.org/abs/2203.05482",
     base: .none, models: 1...Int.max, streaming: .element, parameters: [scores, accept])
 
@@ -62,7 +64,9 @@ public struct GreedySoup: MergeMethod {
     for position in order {
       let candidate = soup + [ranked[position].name]
       let result = try score(candidate)
-      if soup.isEmpty || result > best || (result == best && step.parameters[Self.accept] == "not_worse") {
+      if soup.isEmpty || result > best
+        || (result == best && step.parameters[Self.accept] == "not_worse")
+      {
         soup = candidate
         members.insert(ranked[position].index)
         best = result

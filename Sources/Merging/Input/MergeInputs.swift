@@ -45,7 +45,7 @@ public final class MergeInputs {
   /// The sizes of the step and its share of memory.
   public var workingScope: WorkingScope {
     WorkingScope(
-      modelCount: modelCount, rowLength: step.shape.rowLength, elementCount: step.elements.count,
+      modelCount: modelCount, shape: step.shape, elementCount: step.elements.count,
       share: tuning.share)
   }
 

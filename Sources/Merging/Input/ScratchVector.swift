@@ -15,6 +15,7 @@ public struct ScratchVector: ~Copyable {
   /// - Parameters:
   ///   - count: How many.
   ///   - body: Reads and writes them.
+  /// - Returns: What `body` returns.
   public mutating func use<Result>(_ count: Int, _ body: (inout MutableSpan<Float>) -> Result)
     -> Result
   {

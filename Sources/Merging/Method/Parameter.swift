@@ -53,7 +53,8 @@ public struct ParameterDeclaration: Sendable, Hashable {
       return "\(name) must be a number, not \"\(text)\""
     case (.flag, .bool): return nil
     case (.flag, .number(let number)):
-      return number == 0 || number == 1 ? nil : "\(name) must be true or false, not \(format(number))"
+      return number == 0 || number == 1
+        ? nil : "\(name) must be true or false, not \(format(number))"
     case (.flag, .text(let text)): return "\(name) must be true or false, not \"\(text)\""
     case (.text, .text(let text)): return text.isEmpty ? "\(name) must not be empty" : nil
     case (.text, _): return "\(name) must be a text"

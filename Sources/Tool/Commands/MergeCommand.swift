@@ -35,7 +35,8 @@ struct MergeCommand: AsyncParsableCommand {
   func validate() throws {
     if recipe.isUsed {
       guard paths.count == 1 else {
-        throw ValidationError("With --method give the output only: tincture merge --method … OUTPUT.")
+        throw ValidationError(
+          "With --method give the output only: tincture merge --method … OUTPUT.")
       }
     } else if paths.count != 2 {
       throw ValidationError("Give a recipe and an output: tincture merge RECIPE.yaml OUTPUT.")

@@ -20,7 +20,8 @@ extension Planner {
           problems.add(
             recipe.error(
               at: entry.position,
-              "\(donor.name) has no module \"\(entry.name)\"; it has \(names.joined(separator: ", "))."))
+              "\(donor.name) has no module \"\(entry.name)\"; it has \(names.joined(separator: ", "))."
+            ))
           continue
         }
         covered.insert(module)
@@ -131,7 +132,8 @@ extension Planner {
     }
     if !names.isEmpty {
       notes.append(
-        "\(names.count) tensors of modules that the recipe does not mention are taken from \(donor.name).")
+        "\(names.count) tensors of modules that the recipe does not mention are taken from \(donor.name)."
+      )
     }
     return names.map {
       TensorAssignment(

@@ -38,7 +38,8 @@ extension Planner {
     }
     files += replaced
     if settings.isConversion {
-      if let path = donor.checkpoint.directory?.appending("README.md"), FileKind(of: path) == .file {
+      if let path = donor.checkpoint.directory?.appending("README.md"), FileKind(of: path) == .file
+      {
         files.append(.init(path: "README.md", contents: try InputFile(opening: path).contents()))
       }
       return files
@@ -62,7 +63,9 @@ extension Planner {
           try Tokenizer.read(directory: directory)
         } ?? nil)
     }
-    guard let template = try ChatTemplate.resolve(wanted.value, among: tokenizers) else { return [] }
+    guard let template = try ChatTemplate.resolve(wanted.value, among: tokenizers) else {
+      return []
+    }
     guard let directory = donor.checkpoint.directory,
       let tokenizer = try Tokenizer.read(directory: directory)
     else {
@@ -80,7 +83,9 @@ extension Planner {
   {
     let donor = donor
     guard var configuration = donor.configuration else { return nil }
-    if let dtype = recipe.outputDtype?.value ?? recipe.dtype?.value { configuration.setDType(dtype) }
+    if let dtype = recipe.outputDtype?.value ?? recipe.dtype?.value {
+      configuration.setDType(dtype)
+    }
     if let vocabulary { configuration.setVocabularySize(vocabulary.merged.rowCount) }
     for (module, layers) in stackedLayers() {
       notes += configuration.setLayers(layers, of: module)
@@ -89,7 +94,8 @@ extension Planner {
       let head = names.first(where: { donor.layout.tiedSource(of: $0) != nil && isHead($0) })
     {
       configuration.setTiesWordEmbeddings(false)
-      notes.append("\(head) differs between the models and is written; the output's head is not tied.")
+      notes.append(
+        "\(head) differs between the models and is written; the output's head is not tied.")
     }
     return configuration
   }
