@@ -12,9 +12,9 @@ TINCTURE_INLINE uint64_t number(uint64_t key, uint64_t index) {
 uint64_t tincture_random(uint64_t key, uint64_t index) { return number(key, index); }
 
 TINCTURE_KERNEL void tincture_random_drop(
-    uint64_t key, uint64_t start, uint64_t threshold, float *x, size_t n) {
+    uint64_t key, uint64_t start, uint64_t threshold, float scale, float *x, size_t n) {
   for (size_t i = 0; i < n; i++) {
-    x[i] = number(key, start + i) >> 11 < threshold ? x[i] : 0.0f;
+    x[i] = number(key, start + i) >> 11 < threshold ? scale * x[i] : 0.0f;
   }
 }
 
@@ -88,7 +88,7 @@ TINCTURE_KERNEL static void decide(
 }
 
 // Lists the elements that are left open.
-static size_t list_open(const int32_t *limits, int32_t last, uint32_t *open, size_t n) {
+TINCTURE_KERNEL static size_t list_open(const int32_t *limits, int32_t last, uint32_t *open, size_t n) {
   size_t count = 0;
   for (size_t start = 0; start < n; start += 16) {
     size_t end = n - start < 16 ? n : start + 16;
@@ -174,10 +174,10 @@ TINCTURE_KERNEL void tincture_pack_nonzero(const float *x, uint8_t *bits, size_t
   for (size_t i = 8 * whole; i < n; i++) bits[whole] |= (uint8_t)((x[i] != 0.0f) << (i % 8));
 }
 
-TINCTURE_KERNEL void tincture_keep_bits(const uint8_t *bits, float *x, size_t n) {
+TINCTURE_KERNEL void tincture_keep_bits(const uint8_t *bits, float scale, float *x, size_t n) {
   size_t whole = n / 8;
   for (size_t i = 0; i < whole; i++) {
-    for (size_t j = 0; j < 8; j++) x[8 * i + j] = bits[i] >> j & 1 ? x[8 * i + j] : 0.0f;
+    for (size_t j = 0; j < 8; j++) x[8 * i + j] = bits[i] >> j & 1 ? scale * x[8 * i + j] : 0.0f;
   }
-  for (size_t i = 8 * whole; i < n; i++) x[i] = bits[i / 8] >> (i % 8) & 1 ? x[i] : 0.0f;
+  for (size_t i = 8 * whole; i < n; i++) x[i] = bits[i / 8] >> (i % 8) & 1 ? scale * x[i] : 0.0f;
 }

@@ -99,7 +99,7 @@ public struct SparsifiedArithmetic: MergeMethod {
       memory.bytes = memory.wholeRows ? 32 * scope.rowLength : 1_900_000 * scope.modelCount
     case .rank:
       memory.wholeRows = true
-      memory.bytes = 350_000 + 32 * scope.rowLength
+      memory.bytes = 350_000 + 36 * scope.rowLength
       if keepsMasks(parameters, scope) { memory.bytes += maskBytes(scope) }
     }
     return memory
@@ -129,8 +129,8 @@ public struct SparsifiedArithmetic: MergeMethod {
       let (start, rowLength) = (block.start, block.rowLength)
       for model in weights.indices {
         block.change(model: model) { x in
-          running[model].apply(to: &x, from: start, rowLength: rowLength, inputs.workspace)
-          if factors[model] != 1 { Kernels.scale(&x, by: factors[model]) }
+          running[model].apply(
+            to: &x, from: start, rowLength: rowLength, inputs.workspace, scale: factors[model])
         }
       }
       if elects {

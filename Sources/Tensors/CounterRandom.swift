@@ -30,18 +30,21 @@ public struct CounterRandom: Sendable, Hashable {
   /// The number of an element, uniform in [0, 1) with 53 bits.
   public func uniform(at index: Int) -> Double { Double(bits(at: index) >> 11) * 0x1p-53 }
 
-  /// Sets elements to zero, each with probability 1 − `probability`.
+  /// Sets elements to zero, each with probability 1 − `probability`, and scales the others.
   ///
   /// - Parameters:
   ///   - x: The elements.
   ///   - probability: The probability to stay.
   ///   - start: The index of the first element in its tensor.
+  ///   - scale: What the elements that stay are multiplied by.
   /// - Complexity: O(n).
-  public func drop(_ x: inout MutableSpan<Float>, keeping probability: Double, from start: Int) {
+  public func drop(
+    _ x: inout MutableSpan<Float>, keeping probability: Double, from start: Int, scale: Float = 1
+  ) {
     let threshold = UInt64(max(0, min(1, probability)) * 0x1p53)
     x.withUnsafeMutableBufferPointer { x in
       guard let p = x.baseAddress else { return }
-      tincture_random_drop(key, UInt64(start), threshold, p, x.count)
+      tincture_random_drop(key, UInt64(start), threshold, scale, p, x.count)
     }
   }
 

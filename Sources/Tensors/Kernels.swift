@@ -95,13 +95,15 @@ public enum Kernels {
     }
   }
 
-  /// x = 0 where the bit is not set, counting bits from the start of a byte.
-  public static func keep(_ x: inout MutableSpan<Float>, where bits: [UInt8], from byte: Int) {
+  /// x *= scale where the bit is set and 0 elsewhere, counting bits from the start of a byte.
+  public static func keep(
+    _ x: inout MutableSpan<Float>, where bits: [UInt8], from byte: Int, scale: Float = 1
+  ) {
     precondition(byte + (x.count + 7) / 8 <= bits.count, "The mask is shorter than the block.")
     x.withUnsafeMutableBufferPointer { x in
       bits.withUnsafeBufferPointer { bits in
         guard let p = x.baseAddress, let q = bits.baseAddress else { return }
-        tincture_keep_bits(q + byte, p, x.count)
+        tincture_keep_bits(q + byte, scale, p, x.count)
       }
     }
   }

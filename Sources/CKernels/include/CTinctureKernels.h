@@ -93,8 +93,10 @@ void tincture_multiply(const float *m, float *x, size_t n);
 // ---- random.c: value = f(key, index) --------------------------------------------------------------
 // The 64-bit number of an index.
 uint64_t tincture_random(uint64_t key, uint64_t index);
-// x[i] = 0 unless random(key, start + i) >> 11 is below `threshold` (a probability times 2^53).
-void tincture_random_drop(uint64_t key, uint64_t start, uint64_t threshold, float *x, size_t n);
+// x[i] *= scale where random(key, start + i) >> 11 is below `threshold` (a probability times 2^53),
+// x[i] = 0 elsewhere.
+void tincture_random_drop(
+    uint64_t key, uint64_t start, uint64_t threshold, float scale, float *x, size_t n);
 // One row of magnitude-ranked dropping: element i with ascending rank r (ties by index) is kept when
 // random(key, start + i) as a number in [0, 1) is below low + 2 spread r / (n - 1). Dropped elements
 // become 0. `scratch` has tincture_rank_scratch(n) entries.
@@ -103,7 +105,7 @@ void tincture_rank_drop(
 static inline size_t tincture_rank_scratch(size_t n) { return 5 * 16386 + 4 * n + 4097; }
 // Bit i % 8 of byte i / 8 is set where x[i] is not zero; there are (n + 7) / 8 bytes.
 void tincture_pack_nonzero(const float *x, uint8_t *bits, size_t n);
-// x[i] = 0 where the bit is not set.
-void tincture_keep_bits(const uint8_t *bits, float *x, size_t n);
+// x[i] *= scale where the bit is set, x[i] = 0 elsewhere.
+void tincture_keep_bits(const uint8_t *bits, float scale, float *x, size_t n);
 
 #endif

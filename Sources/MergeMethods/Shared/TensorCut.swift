@@ -23,10 +23,12 @@ enum TensorCut {
   /// The elements that an earlier pass kept.
   case recorded(RecordedMask)
 
-  /// Sets the elements of a block that do not survive to zero.
+  /// Sets the elements of a block that do not survive to zero and scales the others.
   mutating func apply(
-    to x: inout MutableSpan<Float>, from start: Int, rowLength: Int, _ workspace: Workspace
+    to x: inout MutableSpan<Float>, from start: Int, rowLength: Int, _ workspace: Workspace,
+    scale: Float = 1
   ) {
+    var isScaled = scale == 1
     switch self {
     case .everything: break
     case .nothing: Kernels.clear(&x)
@@ -40,10 +42,12 @@ enum TensorCut {
     case .recorded(var mask):
       // Taken out of `self`, so that the mask is not copied.
       self = .everything
-      mask.apply(to: &x)
+      mask.apply(to: &x, scale: scale)
+      isScaled = true
       self = .recorded(mask)
     case .random(let random, let probability):
-      random.drop(&x, keeping: probability, from: start)
+      random.drop(&x, keeping: probability, from: start, scale: scale)
+      isScaled = true
     case .ranked(let random, let low, let spread, let inverse):
       Self.forEachRow(&x, rowLength) { row, offset in
         if inverse {
@@ -56,6 +60,7 @@ enum TensorCut {
     case .rowBand(let drop, let keep):
       Self.forEachRow(&x, rowLength) { row, _ in Self.keepBand(&row, drop: drop, keep: keep) }
     }
+    if !isScaled { Kernels.scale(&x, by: scale) }
   }
 
   private static func forEachRow(
@@ -110,9 +115,9 @@ struct RecordedMask {
   /// Remembers which elements of the next block are not zero.
   mutating func append(_ x: Span<Float>) { Kernels.appendSupport(of: x, to: &bits) }
 
-  /// Sets the other elements of the next block to zero.
-  mutating func apply(to x: inout MutableSpan<Float>) {
-    Kernels.keep(&x, where: bits, from: position)
+  /// Sets the other elements of the next block to zero and scales these.
+  mutating func apply(to x: inout MutableSpan<Float>, scale: Float) {
+    Kernels.keep(&x, where: bits, from: position, scale: scale)
     position += (x.count + 7) / 8
   }
 }
