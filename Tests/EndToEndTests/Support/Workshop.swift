@@ -98,7 +98,8 @@ final class RunningTool: Sendable {
   private let ends: AsyncStream<Void>
 
   /// Output goes to files, so that nobody waits for a pipe.
-  init(_ program: URL, _ arguments: [String], environment: [String: String], in workshop: Workshop) throws
+  init(_ program: URL, _ arguments: [String], environment: [String: String], in workshop: Workshop)
+    throws
   {
     self.workshop = workshop
     name = ".run-\(UUID().uuidString)"
