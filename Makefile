@@ -24,4 +24,4 @@ differential:    ## compare weights with mergekit's on tiny models
 	$${PEER_VENV:-.venv/bench}/bin/python Benchmarks/differential.py
 
 documentation:   ## write the method pages from the registry
-	swift run -c release tincture methods --write Documentation/methods
+	swift run -c release tincture methods --write Sources/Tincture/Tincture.docc/Methods

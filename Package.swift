@@ -15,8 +15,9 @@ let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-
 let argumentParser: Target.Dependency = .product(
   name: "ArgumentParser", package: "swift-argument-parser")
 
-/// The modules that `Tincture` re-exports. Clients inside the package list them, too: a change behind a
-/// re-export alone does not rebuild them.
+/// The modules that `Tincture` re-exports.
+///
+/// Clients inside the package list them, too: a change behind a re-export alone does not rebuild them.
 let library: [Target.Dependency] = [
   "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureCheckpoints",
   "TinctureMerging", "TinctureMergeMethods", "TinctureRecipes",
@@ -59,7 +60,9 @@ let package = Package(
     module("Safetensors", ["TinctureTensors", "TinctureJSON", system]),
     module("Checkpoints", ["TinctureTensors", "TinctureJSON", "TinctureSafetensors", system]),
     module("Merging", ["TinctureTensors", "TinctureJSON", "TinctureCheckpoints", system]),
-    module("MergeMethods", ["TinctureTensors", "TinctureMerging"]),
+    module(
+      "MergeMethods",
+      ["TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureMerging", system]),
     module(
       "MergeTesting",
       [
@@ -93,8 +96,8 @@ let package = Package(
     tests(
       "MergeMethods",
       [
-        "TinctureMergeMethods", "TinctureMerging", "TinctureMergeTesting", "TinctureJSON",
-        "TinctureTensors", system,
+        "TinctureMergeMethods", "TinctureMerging", "TinctureMergeTesting", "TinctureCheckpoints",
+        "TinctureSafetensors", "TinctureJSON", "TinctureTensors", system,
       ],
       resources: [.copy("Fixtures")]),
     tests(

@@ -68,9 +68,39 @@ TINCTURE_KERNEL static void apply_limits(const int32_t *limits, float *x, size_t
 enum { unknown = 0, uniform = 1, mixed = 2, chains = 4 };
 
 // Zeros have bucket 0, the smallest other magnitude has bucket 1.
-TINCTURE_INLINE uint32_t bucket_of(float value, int32_t origin) {
-  int32_t high = (int32_t)(magnitude_of(value) >> bucket_shift);
-  return (uint32_t)((high > origin ? high : origin) - origin);
+TINCTURE_KERNEL static void bucket_numbers(
+    const float *restrict x, int32_t origin, uint32_t *restrict buckets, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    int32_t high = (int32_t)(magnitude_of(x[i]) >> bucket_shift);
+    buckets[i] = (uint32_t)((high > origin ? high : origin) - origin);
+  }
+}
+
+// Decides by the bounds of the bucket: the limit becomes -1 for what stays, `last` for what goes, and
+// is left alone for what depends on its rank.
+TINCTURE_KERNEL static void decide(
+    const int32_t *restrict first, const uint32_t *restrict buckets, int32_t last,
+    int32_t *restrict limits, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    int32_t limit = limits[i], low = first[buckets[i]], high = first[buckets[i] + 1] - 1;
+    limits[i] = low > limit ? -1 : high <= limit ? last : limit;
+  }
+}
+
+// Lists the elements that are left open.
+static size_t list_open(const int32_t *limits, int32_t last, uint32_t *open, size_t n) {
+  size_t count = 0;
+  for (size_t start = 0; start < n; start += 16) {
+    size_t end = n - start < 16 ? n : start + 16;
+    int any = 0;
+    for (size_t i = start; i < end; i++) any |= limits[i] >= 0 && limits[i] < last;
+    if (!any) continue;
+    for (size_t i = start; i < end; i++) {
+      open[count] = (uint32_t)i;
+      count += limits[i] >= 0 && limits[i] < last;
+    }
+  }
+  return count;
 }
 
 // The bucket of an element's magnitude bounds its rank. Only when the decision differs between the
@@ -85,53 +115,41 @@ void tincture_rank_drop(
   for (size_t c = 0; c < chains; c++) counts[c] = first + (c + 1) * (bucket_count + 2);
   uint32_t *earlier = first + (chains + 1) * (bucket_count + 2);  // members before it in its quarter
   int32_t *limits = (int32_t *)(earlier + n);
-  uint32_t *open = (uint32_t *)(limits + n);     // elements that depend on their rank
+  uint32_t *buckets = (uint32_t *)(limits + n);
+  uint32_t *open = buckets + n;                  // elements that depend on their rank
   uint8_t *kind = (uint8_t *)(open + n);         // whether the members of a bucket differ
   double step = n > 1 ? 2.0 * spread / (double)(n - 1) : 0.0;
   double base = n > 1 ? low : low + spread;
   uint32_t smallest, largest;
   magnitude_range(x, n, &smallest, &largest);
   if (largest == 0) return;
-  int32_t origin = (int32_t)(smallest >> bucket_shift) - 1;
+  int32_t origin = (int32_t)(smallest >> bucket_shift) - 1, last = (int32_t)n - 1;
   size_t used = (size_t)((int32_t)(largest >> bucket_shift) - origin) + 1, quarter = n / chains;
+  bucket_numbers(x, origin, buckets, n);
   for (size_t c = 0; c < chains; c++) memset(counts[c], 0, used * sizeof *first);
-  memset(kind, unknown, used);
-#define COUNT(C, I) earlier[I] = counts[C][bucket_of(x[I], origin)]++
   for (size_t i = 0; i < quarter; i++) {
-    COUNT(0, i);
-    COUNT(1, i + quarter);
-    COUNT(2, i + 2 * quarter);
-    COUNT(3, i + 3 * quarter);
+    earlier[i] = counts[0][buckets[i]]++;
+    earlier[i + quarter] = counts[1][buckets[i + quarter]]++;
+    earlier[i + 2 * quarter] = counts[2][buckets[i + 2 * quarter]]++;
+    earlier[i + 3 * quarter] = counts[3][buckets[i + 3 * quarter]]++;
   }
-  for (size_t i = chains * quarter; i < n; i++) COUNT(3, i);
-#undef COUNT
-  first[0] = 0;
+  for (size_t i = chains * quarter; i < n; i++) earlier[i] = counts[3][buckets[i]]++;
+  uint32_t rank_of_next = 0;
   for (size_t b = 0; b < used; b++) {
-    first[b + 1] = first[b] + counts[0][b] + counts[1][b] + counts[2][b] + counts[3][b];
+    first[b] = rank_of_next;
+    rank_of_next += (counts[0][b] + counts[1][b]) + (counts[2][b] + counts[3][b]);
   }
+  first[used] = rank_of_next;
   rank_limits(key, start, base, step, limits, n);
-  size_t open_count = 0;
-  int32_t last = (int32_t)n - 1;
-  for (size_t i = 0; i < n; i++) {
-    open[open_count] = (uint32_t)i;
-    open_count += limits[i] >= 0 && limits[i] < last;
-  }
-  // Decided by the bounds of the bucket, without a branch on the outcome; the rest stay open.
-  size_t still_open = 0;
+  decide((const int32_t *)first, buckets, last, limits, n);
+  size_t open_count = list_open(limits, last, open, n);
+  if (open_count) memset(kind, unknown, used);
   for (size_t k = 0; k < open_count; k++) {
     size_t i = open[k];
-    uint32_t b = bucket_of(x[i], origin);
-    int32_t limit = limits[i];
-    int certainly = (int32_t)first[b] > limit, possibly = (int32_t)first[b + 1] - 1 > limit;
-    open[still_open] = (uint32_t)i;
-    still_open += certainly != possibly;
-    limits[i] = certainly ? -1 : possibly ? limit : last;
-  }
-  for (size_t k = 0; k < still_open; k++) {
-    size_t i = open[k];
-    uint32_t size = magnitude_of(x[i]), b = bucket_of(x[i], origin), rank;
+    uint32_t b = buckets[i], rank;
     if (kind[b] == unknown) {
-      kind[b] = count_magnitude(x, n, size) == first[b + 1] - first[b] ? uniform : mixed;
+      uint32_t same = count_magnitude(x, n, magnitude_of(x[i]));
+      kind[b] = same == first[b + 1] - first[b] ? uniform : mixed;
     }
     if (kind[b] == mixed) {
       rank = exact_rank(x, n, i);

@@ -55,6 +55,7 @@ extension Checkpoint {
   /// (`.index.json`), and a directory with one of these; safetensors win over PyTorch files.
   ///
   /// - Parameter path: The file or directory.
+  /// - Returns: The model.
   /// - Throws: `missingInput` when there is no model, `checkpoint` when a file is malformed or an index
   ///   does not fit its shards.
   public static func open(_ path: FilePath) throws(TinctureError) -> Checkpoint {

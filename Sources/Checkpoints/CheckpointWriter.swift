@@ -144,7 +144,6 @@ public struct CheckpointWriter: ~Copyable {
         try Self.write(sidecar.contents, to: path)
       }
     }
-    journal.remove()
     let old = temporary.removingLastComponent().appending(
       ".\(output.lastComponent?.string ?? "").tincture-old")
     let exists = FileKind(of: output) != .missing
@@ -159,7 +158,12 @@ public struct CheckpointWriter: ~Copyable {
       if exists { try? Directories.rename(old, to: output) }
       throw error
     }
-    if isSingleFile { Directories.remove(temporary) }
+    // The journal, and with it the lock, goes last: no other process can take the half-written output.
+    if isSingleFile {
+      Directories.remove(temporary)
+    } else {
+      Directories.remove(output.appending(StepJournal.fileName))
+    }
     if exists { Directories.remove(old) }
     isDone = true
   }

@@ -32,6 +32,7 @@ public enum DirectoryListing {
   /// Lists a directory, sorted by bytes, without `.` and `..`.
   ///
   /// - Parameter directory: The directory.
+  /// - Returns: The names.
   /// - Throws: `missingInput` when it cannot be read.
   /// - Complexity: O(n log n).
   public static func names(in directory: FilePath) throws(TinctureError) -> [String] {

@@ -128,4 +128,3 @@ public struct LowRankAdapter: Sendable {
     return stabilised ? alpha / rank.squareRoot() : alpha / rank
   }
 }
-

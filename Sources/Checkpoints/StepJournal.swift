@@ -46,16 +46,15 @@ public final class StepJournal: Sendable {
     }
   }
 
-  func remove() {
-    Directories.remove(path)
-  }
+  /// The name of the file in the directory of a half-written output.
+  static let fileName = ".tincture-journal"
 
   /// Opens the journal of a half-written output, or starts one.
   static func open(in directory: FilePath, fingerprint: String, resume: Bool)
     throws(TinctureError) -> (journal: StepJournal, finished: Set<Int>)
   {
     try Directories.make(directory)
-    let path = directory.appending("journal")
+    let path = directory.appending(fileName)
     let descriptor: FileDescriptor
     do {
       descriptor = try FileDescriptor.open(
@@ -77,7 +76,7 @@ public final class StepJournal: Sendable {
         try descriptor.resize(to: length)
         return (StepJournal(descriptor, path), finished)
       }
-      for name in try DirectoryListing.names(in: directory) where name != "journal" {
+      for name in try DirectoryListing.names(in: directory) where name != fileName {
         Directories.remove(directory.appending(name))
       }
       try descriptor.resize(to: 0)

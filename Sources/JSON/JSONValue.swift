@@ -50,7 +50,9 @@ public struct JSONObject: Sendable, Hashable {
     for (key, value) in members { self[key] = value }
   }
 
-  /// The value under a key. Setting a new key appends it, setting nil removes it.
+  /// The value under a key.
+  ///
+  /// Setting a new key appends it, setting nil removes it.
   ///
   /// - Complexity: O(1) to read and append, O(n) to remove.
   public subscript(key: String) -> JSONValue? {

@@ -2,6 +2,7 @@ extension JSONValue {
   /// The document as text.
   ///
   /// - Parameter indentation: Spaces per level; nil writes everything on one line without spaces.
+  /// - Returns: The text.
   /// - Complexity: O(n).
   public func text(indentation: Int? = 2) -> String {
     var output = ""

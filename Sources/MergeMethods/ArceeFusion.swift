@@ -11,7 +11,8 @@ public struct ArceeFusion: MergeMethod {
   public let info = MethodInfo(
     name: "arcee_fusion", title: "Arcee Fusion",
     summary: "Takes from the other model only the elements whose importance stands out.",
-    formula: "s = |θ₁ − θ₀| · KL(softmax θ₁ ‖ softmax θ₀);  θ = θ₁ where s ≥ median + 1.5 (Q₃ − Q₁), else θ₀",
+    formula:
+      "s = |θ₁ − θ₀| · KL(softmax θ₁ ‖ softmax θ₀);  θ = θ₁ where s ≥ median + 1.5 (Q₃ − Q₁), else θ₀",
     source: "Arcee AI; mergekit", link: "https://arcee.ai", base: .required, models: 1...1,
     streaming: .tensor)
 
@@ -55,8 +56,8 @@ public struct ArceeFusion: MergeMethod {
       divergences.importance(&block, into: &score)
       statistic.count(score.prefix(block.count))
     }
-    let last = Float(inputs.elementCount - 1)
-    let ranks = [Float(0.25), 0.5, 0.75].map { min(Int($0 * last), inputs.elementCount - 1) }
+    // Exact, and as the published code rounds for the million elements at most that it looks at.
+    let ranks = [0.25, 0.5, 0.75].map { Int($0 * Double(inputs.elementCount - 1)) }
     statistic.select(ranks)
     try inputs.scan(.values) { (block) throws(TinctureError) in
       divergences.importance(&block, into: &score)

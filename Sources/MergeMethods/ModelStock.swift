@@ -24,7 +24,8 @@ public struct ModelStock: MergeMethod {
   /// The description of the method.
   public let info = MethodInfo(
     name: "model_stock", title: "Model Stock",
-    summary: "Moves from the base towards the mean of the models as far as their task vectors agree.",
+    summary:
+      "Moves from the base towards the mean of the models as far as their task vectors agree.",
     formula: "c = mean cos(τᵢ, τⱼ);  t = N c / (1 + (N − 1) c);  θ = t mean(θᵢ) + (1 − t) θ₀",
     source: "Jang et al. 2024, Model Stock", link: "https://arxiv.org/abs/2403.19522",
     base: .required, models: 2...Int.max, streaming: .tensor,

@@ -17,7 +17,8 @@ public struct MultiSlerp: MergeMethod {
   /// The description of the method.
   public let info = MethodInfo(
     name: "multislerp", title: "Multi-SLERP",
-    summary: "Takes the weighted mean direction of the models and the weighted mean of their norms.",
+    summary:
+      "Takes the weighted mean direction of the models and the weighted mean of their norms.",
     formula: "q = Σ wᵢ xᵢ / (‖xᵢ‖ + ε);  θ = θ₀ + q / ‖q‖ · Σ wᵢ ‖xᵢ‖",
     source: "Goddard, mergekit", link: "https://goddard.blog/posts/multislerp-wow-what-a-cool-idea",
     base: .optional, models: 1...Int.max, streaming: .tensor,
@@ -51,7 +52,8 @@ public struct MultiSlerp: MergeMethod {
       norm + epsilon > 0 ? weight / (norm + epsilon) : 0
     }
     let length = gram.norm(of: direction)
-    guard length >= epsilon, length > 0 else {
+    // Written so that a length that is not a number, let through on request, goes on.
+    guard !(length < epsilon), length != 0 else {
       guard inputs.modelCount == 2 || norms.allSatisfy({ $0 == 0 }) else {
         throw TinctureError(
           .checkpoint,

@@ -12,7 +12,8 @@ public import TinctureTensors
 /// With weights w₀ and w₁ the position is t = w₁ / (w₀ + w₁), one half when they cancel. Only exactly
 /// parallel vectors are interpolated along the line. Source: mergekit.
 public struct NuSlerp: MergeMethod {
-  static let weight = PerModelParameter<Double>("weight", "The weights; their ratio sets the position.")
+  static let weight = PerModelParameter<Double>(
+    "weight", "The weights; their ratio sets the position.")
   static let flatten = Parameter<Bool>(
     "nuslerp_flatten", default: true, "Treat each tensor as one vector.")
   static let rowWise = Parameter<Bool>(
@@ -22,7 +23,8 @@ public struct NuSlerp: MergeMethod {
   /// The description of the method.
   public let info = MethodInfo(
     name: "nuslerp", title: "NuSLERP",
-    summary: "Interpolates along arcs between two models or their task vectors, by tensor, row or column.",
+    summary:
+      "Interpolates along arcs between two models or their task vectors, by tensor, row or column.",
     formula:
       "t = w₁ / (w₀ + w₁);  θ = θ₀ + [sin((1 − t) Ω) x₀ + sin(t Ω) x₁] / sin Ω  with x the models or task vectors",
     source: "mergekit", link: "https://github.com/arcee-ai/mergekit", base: .optional,
@@ -37,7 +39,7 @@ public struct NuSlerp: MergeMethod {
   {
     if parameters[Self.flatten] { return WorkingMemory() }
     return parameters[Self.rowWise]
-      ? WorkingMemory(bytes: 5 * 8 * scope.rowLength) : WorkingMemory(wholeRows: true)
+      ? WorkingMemory(bytes: 5 * 8 * scope.columnCount) : WorkingMemory(wholeRows: true)
   }
 
   /// Makes one tensor.

@@ -26,6 +26,7 @@ public enum MethodRegistry {
     Ram(),
     RamPlus(),
     WiseFT(),
+    GreedySoup(),
     Passthrough(),
   ]
 

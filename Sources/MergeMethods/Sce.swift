@@ -2,7 +2,9 @@ public import TinctureMerging
 public import TinctureTensors
 
 /// Selects elements on which the task vectors differ most, weighs models by the energy that is left and
-/// erases what disagrees in sign. Source: Wan et al., "FuseChat", arXiv:2408.07990.
+/// erases what disagrees in sign.
+///
+/// Source: Wan et al., "FuseChat", arXiv:2408.07990.
 public struct Sce: MergeMethod {
   static let topk = Parameter<Double>(
     "select_topk", default: 1, in: .fraction,
@@ -16,8 +18,10 @@ public struct Sce: MergeMethod {
   /// The description of the method.
   public let info = MethodInfo(
     name: "sce", title: "SCE",
-    summary: "Keeps elements with the largest variance, weighs models by energy, erases disagreeing signs.",
-    formula: "τ ← τ [top variance];  wᵢ = mean τᵢ² / Σ;  θ = θ₀ + Σ wᵢ τᵢ [sign = γ] / Σ wᵢ [sign = γ]",
+    summary:
+      "Keeps elements with the largest variance, weighs models by energy, erases disagreeing signs.",
+    formula:
+      "τ ← τ [top variance];  wᵢ = mean τᵢ² / Σ;  θ = θ₀ + Σ wᵢ τᵢ [sign = γ] / Σ wᵢ [sign = γ]",
     source: "Wan et al. 2024, FuseChat", link: "https://arxiv.org/abs/2408.07990",
     base: .required, models: 1...Int.max, streaming: .tensor,
     parameters: [topk, int8Mask, uniformBelow])

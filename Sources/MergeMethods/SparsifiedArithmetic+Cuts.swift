@@ -43,7 +43,9 @@ extension SparsifiedArithmetic {
       }
     case .magnitude:
       if let state {
-        for model in partial { cuts[model] = .largest(state.cut(of: inputs.step.modelIndices[model])) }
+        for model in partial {
+          cuts[model] = .largest(state.cut(of: inputs.step.modelIndices[model]))
+        }
       } else {
         try cutLargest(&cuts, partial, densities, inputs)
       }
@@ -132,7 +134,8 @@ extension SparsifiedArithmetic {
   /// What each sparsified task vector is multiplied by to make up for what was set to zero.
   ///
   /// Cuts that are costly to apply are replaced by the masks they gave.
-  func rescaling(_ inputs: MergeInputs, _ cuts: inout [TensorCut]) throws(TinctureError) -> [Float] {
+  func rescaling(_ inputs: MergeInputs, _ cuts: inout [TensorCut]) throws(TinctureError) -> [Float]
+  {
     var factors = [Float](repeating: 1, count: cuts.count)
     guard sparsifier != .none, inputs[rescale] else { return factors }
     if inputs[Self.rescaleRule] == "density" {

@@ -84,7 +84,9 @@ extension SparsifiedArithmetic {
           tally.count(block[model: position], model: model)
         }
       }
-    } combine: { $0.add(counts: $1) }
+    } combine: {
+      $0.add(counts: $1)
+    }
     let exact = session.steps[0].parameters[Self.selection] == "exact"
     var ranks: [Int: Int] = [:]
     for (model, density) in densities where density > 0 && density < 1 {
@@ -102,7 +104,9 @@ extension SparsifiedArithmetic {
           tally.refine(block[model: position], model: model)
         }
       }
-    } combine: { $0.add(refinements: $1) }
+    } combine: {
+      $0.add(refinements: $1)
+    }
     var cuts: [Int: MagnitudeCut] = [:]
     for (model, rank) in ranks {
       guard let finding = refined.finding(model, rank: rank) else { continue }
@@ -136,7 +140,9 @@ extension SparsifiedArithmetic {
           return Kernels.signBalance(sum.span)
         }
       }
-    } combine: { $0 += $1 }
+    } combine: {
+      $0 += $1
+    }
     return balance > 0 ? 1 : -1
   }
 }

@@ -125,8 +125,6 @@ public struct SparsifiedArithmetic: MergeMethod {
     let scale = Float(inputs[Self.scale])
     let zeroSign = state?.majority ?? 1
     var running = cuts
-    var sum = inputs.scratch()
-    var divisor = inputs.scratch()
     try inputs.produce(.taskVectors) { (block, output) throws(TinctureError) in
       let (start, rowLength) = (block.start, block.rowLength)
       for model in weights.indices {
@@ -137,8 +135,7 @@ public struct SparsifiedArithmetic: MergeMethod {
       }
       if elects {
         elect(
-          &block, weights, zeroSign: zeroSign, normalize: inputs[normalize], sum: &sum,
-          divisor: &divisor, into: &output)
+          &block, weights, zeroSign: zeroSign, normalize: inputs[normalize], inputs, into: &output)
         Kernels.scale(&output, by: scale)
       } else {
         for (model, weight) in weights.enumerated() {
@@ -155,8 +152,10 @@ public struct SparsifiedArithmetic: MergeMethod {
   // Adds the elements whose sign is that of the weighted sum.
   private func elect(
     _ block: inout ElementBlock, _ weights: [Double], zeroSign: Float, normalize: Bool,
-    sum: inout ScratchVector, divisor: inout ScratchVector, into output: inout MutableSpan<Float>
+    _ inputs: MergeInputs, into output: inout MutableSpan<Float>
   ) {
+    var sum = inputs.scratch()
+    var divisor = inputs.scratch()
     sum.use(block.count) { sum in
       Kernels.clear(&sum)
       for (model, weight) in weights.enumerated() {

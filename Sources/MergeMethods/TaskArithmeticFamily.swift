@@ -1,20 +1,26 @@
 internal import TinctureMerging
 
 extension SparsifiedArithmetic {
-  /// Task arithmetic: the plain weighted sum of task vectors. Source: Ilharco et al., arXiv:2212.04089.
+  /// Task arithmetic: the plain weighted sum of task vectors.
+  ///
+  /// Source: Ilharco et al., arXiv:2212.04089.
   public static let taskArithmetic = SparsifiedArithmetic(
     "task_arithmetic", title: "Task arithmetic",
     summary: "Adds weighted task vectors to the base; negative weights remove a task.",
-    formula: "θ = θ₀ + λ Σ wᵢ τᵢ", source: "Ilharco et al. 2023, Editing models with task arithmetic",
+    formula: "θ = θ₀ + λ Σ wᵢ τᵢ",
+    source: "Ilharco et al. 2023, Editing models with task arithmetic",
     link: "https://arxiv.org/abs/2212.04089", sparsifier: .none, elects: false, normalizes: false,
     presets: [
       .init(
         "fusion_bench", [("weight", .number(1)), ("lambda", .number(0.3))], "FusionBench's scale."),
-      .init("paper", [("weight", .number(1)), ("lambda", .number(0.3))], "The scale for eight tasks."),
+      .init(
+        "paper", [("weight", .number(1)), ("lambda", .number(0.3))], "The scale for eight tasks."),
       .init("negation", [("weight", .number(-1))], "Subtracts the task vectors to unlearn."),
     ])
 
-  /// TIES: trim, elect signs, add what agrees. Source: Yadav et al., arXiv:2306.01708.
+  /// TIES: trim, elect signs, add what agrees.
+  ///
+  /// Source: Yadav et al., arXiv:2306.01708.
   public static let ties = SparsifiedArithmetic(
     "ties", aliases: ["ties_merging"], title: "TIES",
     summary: "Keeps the largest elements of each task vector and adds those that agree in sign.",
@@ -38,15 +44,20 @@ extension SparsifiedArithmetic {
         ], "FusionBench: global trimming to 20 %, the sum of what agrees, scaled by 0.3."),
     ])
 
-  /// DARE with a plain sum: drop elements at random, rescale the rest. Source: Yu et al., arXiv:2311.03099.
+  /// DARE with a plain sum: drop elements at random, rescale the rest.
+  ///
+  /// Source: Yu et al., arXiv:2311.03099.
   public static let dareLinear = SparsifiedArithmetic(
-    "dare_linear", title: "DARE", summary: "Drops elements of each task vector at random and rescales.",
+    "dare_linear", title: "DARE",
+    summary: "Drops elements of each task vector at random and rescales.",
     formula: "vᵢ = τᵢ mᵢ s with mᵢ ~ Bernoulli(density);  θ = θ₀ + λ Σ wᵢ vᵢ",
     source: "Yu et al. 2024, Language Models are Super Mario",
     link: "https://arxiv.org/abs/2311.03099", sparsifier: .random, elects: false,
     normalizes: false, rescales: true, presets: darePresets(scale: 0.3))
 
-  /// DARE followed by the election of TIES. Source: Yu et al., arXiv:2311.03099.
+  /// DARE followed by the election of TIES.
+  ///
+  /// Source: Yu et al., arXiv:2311.03099.
   public static let dareTies = SparsifiedArithmetic(
     "dare_ties", title: "DARE with TIES",
     summary: "Drops elements at random, rescales, and adds those that agree in sign.",
@@ -55,7 +66,9 @@ extension SparsifiedArithmetic {
     link: "https://arxiv.org/abs/2311.03099", sparsifier: .random, elects: true,
     normalizes: false, rescales: true, presets: darePresets(scale: 0.5))
 
-  /// DELLA: drop by magnitude rank, elect signs. Source: Deep et al., arXiv:2406.11617.
+  /// DELLA: drop by magnitude rank, elect signs.
+  ///
+  /// Source: Deep et al., arXiv:2406.11617.
   public static let della = SparsifiedArithmetic(
     "della", title: "DELLA",
     summary: "Drops elements at random, small ones more often, and adds those that agree in sign.",
@@ -63,7 +76,9 @@ extension SparsifiedArithmetic {
     source: "Deep et al. 2024, DELLA-Merging", link: "https://arxiv.org/abs/2406.11617",
     sparsifier: .rank, elects: true, normalizes: true, rescales: true, presets: [dellaPaper])
 
-  /// DELLA with a plain sum. Source: Deep et al., arXiv:2406.11617.
+  /// DELLA with a plain sum.
+  ///
+  /// Source: Deep et al., arXiv:2406.11617.
   public static let dellaLinear = SparsifiedArithmetic(
     "della_linear", title: "DELLA, linear",
     summary: "Drops elements at random, small ones more often, and adds the rest.",
@@ -71,7 +86,9 @@ extension SparsifiedArithmetic {
     source: "Deep et al. 2024, DELLA-Merging", link: "https://arxiv.org/abs/2406.11617",
     sparsifier: .rank, elects: false, normalizes: false, rescales: true, presets: [dellaPaper])
 
-  /// Model breadcrumbs: remove the largest and the smallest. Source: Davari and Belilovsky, arXiv:2312.06795.
+  /// Model breadcrumbs: remove the largest and the smallest.
+  ///
+  /// Source: Davari and Belilovsky, arXiv:2312.06795.
   public static let breadcrumbs = SparsifiedArithmetic(
     "breadcrumbs", title: "Model breadcrumbs",
     summary: "Removes the largest and the smallest elements of each task vector and adds the rest.",
@@ -80,7 +97,9 @@ extension SparsifiedArithmetic {
     link: "https://arxiv.org/abs/2312.06795", sparsifier: .outliers, elects: false,
     normalizes: false, presets: [breadcrumbsPaper])
 
-  /// Breadcrumbs followed by the election of TIES. Source: arXiv:2312.06795 and arXiv:2306.01708.
+  /// Breadcrumbs followed by the election of TIES.
+  ///
+  /// Source: arXiv:2312.06795 and arXiv:2306.01708.
   public static let breadcrumbsTies = SparsifiedArithmetic(
     "breadcrumbs_ties", title: "Model breadcrumbs with TIES",
     summary: "Removes the largest and the smallest elements and adds those that agree in sign.",
@@ -92,7 +111,8 @@ extension SparsifiedArithmetic {
   private static func darePresets(scale: Double) -> [MethodInfo.Preset] {
     [
       .init(
-        "paper", [("weight", .number(1)), ("density", .number(0.9)), ("rescale_rule", .text("density"))],
+        "paper",
+        [("weight", .number(1)), ("density", .number(0.9)), ("rescale_rule", .text("density"))],
         "Drops a tenth and divides by the chance to stay."),
       .init(
         "fusion_bench",

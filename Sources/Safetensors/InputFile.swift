@@ -82,6 +82,7 @@ public final class InputFile: Sendable {
   /// - Parameters:
   ///   - offset: The position of the first byte.
   ///   - count: How many bytes.
+  /// - Returns: The bytes.
   /// - Throws: `io` when the file ends early or the read fails.
   public func bytes(at offset: Int, count: Int) throws(TinctureError) -> [UInt8] {
     var failure: TinctureError?

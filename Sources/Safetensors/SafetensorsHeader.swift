@@ -10,7 +10,7 @@ public struct SafetensorsHeader: Sendable, Hashable {
   /// The largest header that is accepted, as in the reference implementation.
   public static let sizeLimit = 100_000_000
 
-  /// Free texts by name, e.g. `format: pt`.
+  /// Free texts by name, such as `format: pt`.
   public let metadata: [(key: String, value: String)]
   /// The tensors in the order of their bytes; offsets count from the start of the file.
   public let tensors: [StoredTensor]

@@ -24,8 +24,10 @@ extension Kernels {
       case .f16: return tincture_widen_f16(source.assumingMemoryBound(to: UInt16.self), y, count)
       case .f32: return tincture_widen_f32(source.assumingMemoryBound(to: Float.self), y, count)
       case .f64: return tincture_widen_f64(source.assumingMemoryBound(to: Double.self), y, count)
-      case .f8e4m3: return tincture_widen_f8e4m3(source.assumingMemoryBound(to: UInt8.self), y, count)
-      case .f8e5m2: return tincture_widen_f8e5m2(source.assumingMemoryBound(to: UInt8.self), y, count)
+      case .f8e4m3:
+        return tincture_widen_f8e4m3(source.assumingMemoryBound(to: UInt8.self), y, count)
+      case .f8e5m2:
+        return tincture_widen_f8e5m2(source.assumingMemoryBound(to: UInt8.self), y, count)
       default: preconditionFailure("\(dtype.rawValue) has no arithmetic.")
       }
     }

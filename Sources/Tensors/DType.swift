@@ -96,7 +96,7 @@ public enum DType: String, Sendable, Hashable, CaseIterable {
     }
   }
 
-  /// Finds the type that a recipe or a configuration names, e.g. `bfloat16`, `torch.float16`, `F32`.
+  /// Finds the type that a recipe or a configuration names: `bfloat16`, `torch.float16`, `F32`.
   public init?(recipeName: String) {
     let name = recipeName.hasPrefix("torch.") ? String(recipeName.dropFirst(6)) : recipeName
     let aliases = [

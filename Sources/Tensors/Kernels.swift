@@ -220,7 +220,8 @@ public enum Kernels {
 
   /// The number of elements that are not zero.
   public static func countNonzero(_ x: Span<Float>) -> Int {
-    x.withUnsafeBufferPointer { x in x.baseAddress.map { tincture_count_nonzero($0, x.count) } ?? 0 }
+    x.withUnsafeBufferPointer { x in x.baseAddress.map { tincture_count_nonzero($0, x.count) } ?? 0
+    }
   }
 
   /// Σ p ln(p / q) with p = softmax(b) + floor and q = softmax(a) + floor.

@@ -29,6 +29,8 @@ public struct OrderStatistic: Sendable {
   private var high: [UInt64]
   private var recent: [UInt32]
   private var pending = 0
+  /// The number of numbers counted in the first pass.
+  public private(set) var total = 0
   private var low: [(bucket: UInt32, counts: [UInt64])] = []
 
   /// Prepares to count.
@@ -47,6 +49,7 @@ public struct OrderStatistic: Sendable {
   public mutating func count(_ x: Span<Float>) {
     if pending + x.count > Int(UInt32.max) { flush() }
     pending += x.count
+    total += x.count
     let flag = flag
     recent.withUnsafeMutableBufferPointer { counts in
       x.withUnsafeBufferPointer { x in
@@ -57,18 +60,19 @@ public struct OrderStatistic: Sendable {
   }
 
   private mutating func flush() {
-    for index in 0..<65_536 {
-      high[index] += UInt64(recent[index])
-      recent[index] = 0
+    guard pending > 0 else { return }
+    high.withUnsafeMutableBufferPointer { high in
+      recent.withUnsafeBufferPointer { recent in
+        for index in high.indices { high[index] += UInt64(recent[index]) }
+      }
     }
+    recent = [UInt32](repeating: 0, count: 65_536)
     pending = 0
   }
 
-  /// The number of numbers counted in the first pass.
-  public var total: Int { high.reduce(pending) { $0 + Int($1) } }
-
   /// Adds what another counted in its first pass.
   public mutating func add(counts other: OrderStatistic) {
+    total += other.total
     for bucket in 0..<65_536 {
       high[bucket] += other.high[bucket] + UInt64(other.recent[bucket])
     }
@@ -89,18 +93,8 @@ public struct OrderStatistic: Sendable {
   /// - Complexity: O(1) per rank.
   public mutating func select(_ ranks: [Int]) {
     flush()
-    var buckets = Set<UInt32>()
-    for rank in ranks {
-      var before: UInt64 = 0
-      for (bucket, count) in high.enumerated() {
-        if before + count > UInt64(rank) {
-          buckets.insert(UInt32(bucket))
-          break
-        }
-        before += count
-      }
-    }
-    low = buckets.sorted().map { ($0, [UInt64](repeating: 0, count: 65_536)) }
+    let buckets = Set(ranks.compactMap { Self.locate($0, in: high)?.position })
+    low = buckets.sorted().map { (UInt32($0), [UInt64](repeating: 0, count: 65_536)) }
   }
 
   /// Counts the same numbers again, in the second pass.
@@ -126,23 +120,28 @@ public struct OrderStatistic: Sendable {
   /// - Parameter rank: One of the selected ranks.
   /// - Returns: The value and how many numbers lie below and on it; nil for a rank that was not selected.
   public func finding(rank: Int) -> Finding? {
-    var before: UInt64 = 0
-    for (bucket, count) in high.enumerated() where count > 0 {
-      if before + count > UInt64(rank) {
-        guard let counts = low.first(where: { $0.bucket == bucket })?.counts else { return nil }
-        for (lower, count) in counts.enumerated() where count > 0 {
-          if before + count > UInt64(rank) {
-            return Finding(
-              value: value(order: UInt32(bucket) << 16 | UInt32(lower)), smaller: Int(before),
-              equal: Int(count))
-          }
-          before += count
-        }
-        return nil
+    guard let upper = Self.locate(rank, in: high),
+      let counts = low.first(where: { $0.bucket == upper.position })?.counts,
+      let lower = Self.locate(rank - upper.before, in: counts)
+    else { return nil }
+    return Finding(
+      value: value(order: UInt32(upper.position) << 16 | UInt32(lower.position)),
+      smaller: upper.before + lower.before, equal: Int(counts[lower.position]))
+  }
+
+  /// The counter that a rank falls into, and the sum of those before it.
+  private static func locate(_ rank: Int, in counts: [UInt64]) -> (position: Int, before: Int)? {
+    counts.withUnsafeBufferPointer { counts in
+      var before = 0
+      var position = 0
+      while position < counts.count {
+        let next = before + Int(counts[position])
+        if next > rank { return (position, before) }
+        before = next
+        position += 1
       }
-      before += count
+      return nil
     }
-    return nil
   }
 
   private func value(order bits: UInt32) -> Float {

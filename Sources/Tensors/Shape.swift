@@ -47,7 +47,7 @@ public struct Shape: Sendable, Hashable {
 }
 
 extension Shape: CustomStringConvertible {
-  /// The extents in brackets, e.g. `[4096, 11008]`.
+  /// The extents in brackets: `[4096, 11008]`.
   public var description: String {
     "[" + extents.map(String.init).joined(separator: ", ") + "]"
   }

@@ -33,7 +33,8 @@ public struct MethodPage: Sendable {
 
   /// All methods as a table in Markdown.
   public static var markdownTable: String {
-    var text = "| method | what it does | models | base | class | source |\n|---|---|---|---|---|---|\n"
+    var text =
+      "| method | what it does | models | base | class | source |\n|---|---|---|---|---|---|\n"
     for info in MethodRegistry.all.map(\.info) {
       let page = MethodPage(info)
       let source = info.link.map { "[\(info.source)](\($0))" } ?? info.source
@@ -92,7 +93,8 @@ public struct MethodPage: Sendable {
       text += "\n## Parameters\n\n| name | values | default | meaning |\n|---|---|---|---|\n"
       for parameter in info.parameters {
         let value = parameter.defaultValue.map { "`\(Self.text($0))`" } ?? "required"
-        text += "| `\(parameter.name)` | \(Self.kind(parameter)) | \(value) | \(parameter.summary) |\n"
+        text +=
+          "| `\(parameter.name)` | \(Self.kind(parameter)) | \(value) | \(parameter.summary) |\n"
       }
     }
     if !info.presets.isEmpty {
@@ -134,6 +136,7 @@ public struct MethodPage: Sendable {
     case .number(let bounds): return "number, \(bounds)\(scope)"
     case .integer(let bounds): return "whole number, \(bounds)\(scope)"
     case .flag: return "true or false\(scope)"
+    case .text: return "text\(scope)"
     case .choice(let words): return words.joined(separator: " or ") + scope
     }
   }

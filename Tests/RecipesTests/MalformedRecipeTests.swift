@@ -120,7 +120,7 @@ struct MalformedRecipeTests {
     .init(
       adding: "parameters: {weight: {value: {value: 1}}}", 3, 30, "condition inside a condition"),
     .init(adding: "parameters: {w: {filter: [a], value: 1}}", 3, 26, "'filter' must be a text"),
-    .init(adding: "parameters: {w: {regex: '(', value: 1}}", 3, 25, "without its ')'"),
+    .init(adding: "parameters: {w: {regex: '(', value: 1}}", 3, 25, "is malformed"),
     .init(adding: "parameters: {w: {layers: [3, 1], value: 1}}", 3, 26, "'layers' must be"),
     .init(adding: "parameters: {w: {layers: [[1, 2], 3], value: 1}}", 3, 26, "'layers' must be"),
     .init(adding: "parameters:\n  w: 1\n  w: 2", 5, 3, "it stands first on line 4"),

@@ -11,6 +11,7 @@ enum SafetensorsBytes {
   ///   - header: The JSON.
   ///   - dataSize: The number of bytes after it.
   ///   - length: The length that the file claims for the header; nil for the true one.
+  /// - Returns: The bytes of the file.
   static func file(_ header: String, dataSize: Int = 0, length: UInt64? = nil) -> [UInt8] {
     file(Array(header.utf8), dataSize: dataSize, length: length)
   }

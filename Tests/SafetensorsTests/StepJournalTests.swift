@@ -26,7 +26,7 @@ struct StepJournalTests {
   }
 
   private static func append(_ text: String, _ scratch: ScratchDirectory) throws {
-    let journal = scratch.path.appending(".out.tincture-partial/journal")
+    let journal = scratch.path.appending(".out.tincture-partial/.tincture-journal")
     let file = try FileDescriptor.open(journal, .writeOnly, options: .append)
     try file.closeAfter { _ = try file.writeAll(text.utf8) }
   }
@@ -71,7 +71,8 @@ struct StepJournalTests {
       let writer = try Self.open(scratch, fingerprint: "g")
       #expect(writer.finishedSteps.isEmpty)
       let partial = scratch.path.appending(".out.tincture-partial")
-      #expect(try DirectoryListing.names(in: partial) == ["journal", "model.safetensors"])
+      #expect(
+        try DirectoryListing.names(in: partial) == [".tincture-journal", "model.safetensors"])
       let file = try InputFile(opening: partial.appending("model.safetensors"))
       #expect(try file.contents().last == 0, "the data of the other plan is gone")
     }
@@ -82,7 +83,7 @@ struct StepJournalTests {
   func nonsense(text: String) throws {
     let scratch = try ScratchDirectory()
     try Self.interrupt(scratch, steps: [0])
-    let journal = scratch.path.appending(".out.tincture-partial/journal")
+    let journal = scratch.path.appending(".out.tincture-partial/.tincture-journal")
     try FileDescriptor.open(journal, .writeOnly, options: .truncate).close()
     try Self.append(text, scratch)
     #expect(try Self.finished(scratch) == [])

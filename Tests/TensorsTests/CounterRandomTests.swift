@@ -72,10 +72,11 @@ struct CounterRandomTests {
       Floats((0..<500).map { Float(bitPattern: UInt32($0 * 7)) }),
       Floats((0..<2000).map { 1 + Float($0 * 37 % 1000) * 1e-6 }),
       Floats(Adversarial.floats(3000, seed: 94).filter { !$0.isNaN }),
+      [.leastNonzeroMagnitude, Float(bitPattern: 0x7fff_ffff), .infinity, 0],
     ], [(0.45, 0.15), (0.01, 0.49), (0.5, 0.0)])
   func ranks(values: Floats, range: (low: Double, spread: Double)) {
     let order = values.indices.sorted {
-      (values[$0].magnitude, $0) < (values[$1].magnitude, $1)
+      (values[$0].magnitude.bitPattern, $0) < (values[$1].magnitude.bitPattern, $1)
     }
     var expected = values
     for (rank, index) in order.enumerated() {

@@ -184,4 +184,24 @@ struct ElementwiseKernelTests {
       #expect(Kernels.countNonzero(x.span) == x.count { $0 != 0 })
     }
   }
+
+  @Test(
+    "A recorded mask keeps what was not zero, whatever the blocks are",
+    arguments: [1, 7, 8, 64, 5000])
+  func masks(block: Int) {
+    let marked = Adversarial.repetitive(4097, seed: 45)
+    let values = Adversarial.floats(4097, seed: 46)
+    var bits: [UInt8] = []
+    var kept = Floats()
+    let pieces = stride(from: 0, to: 4097, by: block).map { $0..<min($0 + block, 4097) }
+    for piece in pieces { Kernels.appendSupport(of: Floats(marked[piece]).span, to: &bits) }
+    var byte = 0
+    for piece in pieces {
+      kept += Floats(values[piece]).changed { Kernels.keep(&$0, where: bits, from: byte) }
+      byte += (piece.count + 7) / 8
+    }
+    #expect(byte == bits.count)
+    let expected = Floats(values.indices.map { marked[$0] == 0 ? 0 : values[$0] })
+    #expect(kept.differences(from: expected).isEmpty)
+  }
 }

@@ -100,7 +100,7 @@ void tincture_random_drop(uint64_t key, uint64_t start, uint64_t threshold, floa
 // become 0. `scratch` has tincture_rank_scratch(n) entries.
 void tincture_rank_drop(
     uint64_t key, uint64_t start, double low, double spread, float *x, size_t n, uint32_t *scratch);
-static inline size_t tincture_rank_scratch(size_t n) { return 5 * 16386 + 3 * n + 4096; }
+static inline size_t tincture_rank_scratch(size_t n) { return 5 * 16386 + 4 * n + 4097; }
 // Bit i % 8 of byte i / 8 is set where x[i] is not zero; there are (n + 7) / 8 bytes.
 void tincture_pack_nonzero(const float *x, uint8_t *bits, size_t n);
 // x[i] = 0 where the bit is not set.

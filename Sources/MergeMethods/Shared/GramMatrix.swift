@@ -52,7 +52,10 @@ struct GramMatrix {
   }
 
   /// The Euclidean norm of a linear combination.
-  func norm(of a: [Double]) -> Double { max(0, product(a, a)).squareRoot() }
+  func norm(of a: [Double]) -> Double {
+    let square = product(a, a)
+    return square < 0 ? 0 : square.squareRoot()
+  }
 }
 
 extension MergeInputs {

@@ -75,11 +75,13 @@ enum TensorCut {
   }
 
   private static func keepBand(_ row: inout MutableSpan<Float>, drop: Int, keep: Int) {
-    let order = ascending(row)
-    let top = max(0, order.count - drop)
-    let bottom = max(0, top - keep)
-    for index in order[..<bottom] { row[index] = 0 }
-    for index in order[top...] { row[index] = 0 }
+    // Of equal elements the first count as larger, as everywhere.
+    let sizes = (0..<row.count).map { row[$0].magnitude }
+    let order = sizes.indices.sorted { (sizes[$1], $0) < (sizes[$0], $1) }
+    let first = min(drop, order.count)
+    let last = min(first + keep, order.count)
+    for index in order[..<first] { row[index] = 0 }
+    for index in order[last...] { row[index] = 0 }
   }
 
   /// Drops by rank and divides what is kept by its own probability, as the paper does.

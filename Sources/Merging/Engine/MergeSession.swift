@@ -20,6 +20,7 @@ public struct MergeSession: Sendable {
   ///   - make: Makes an empty tally.
   ///   - count: Visits a step.
   ///   - combine: Adds the second tally to the first.
+  /// - Returns: The sum of all tallies.
   /// - Throws: What `count` throws for the first step of the plan that fails.
   public func tally<Tally>(
     _ make: @escaping @Sendable () -> Tally,
@@ -29,11 +30,12 @@ public struct MergeSession: Sendable {
     let shared = Mutex<Tally?>(nil)
     passes.begin(pool)
     try await pool.run(steps) { (inputs) throws(TinctureError) in
-      var tally = shared.withLock { (stored: inout Tally?) -> Tally? in
-        let taken = stored
-        stored = nil
-        return taken
-      } ?? make()
+      var tally =
+        shared.withLock { (stored: inout Tally?) -> Tally? in
+          let taken = stored
+          stored = nil
+          return taken
+        } ?? make()
       try count(&tally, inputs)
       shared.withLock { stored in
         if let other = stored { combine(&tally, other) }

@@ -93,12 +93,12 @@ public struct LowRankReader: TensorReader {
   }
 
   // A, B (or, for transposed weights, their transposes) and the magnitudes, as floats.
-  private func factors() throws(TinctureError) -> [[Float]] {
-    var result: [[Float]] = []
+  private func factors() throws(TinctureError) -> [ContiguousArray<Float>] {
+    var result: [ContiguousArray<Float>] = []
     let scratch = ReadWindow(byteCount: 1 << 16)
     for reader in [down, up] + (magnitude.map { [$0] } ?? []) {
       let count = reader.shape.elementCount
-      var values = [Float](repeating: 0, count: count)
+      var values = ContiguousArray<Float>(repeating: 0, count: count)
       var span = values.mutableSpan
       _ = try reader.read(0..<count, into: &span, window: scratch)
       result.append(values)
@@ -113,9 +113,11 @@ public struct LowRankReader: TensorReader {
     return result
   }
 
-  private static func transposed(_ values: [Float], columns: Int) -> [Float] {
+  private static func transposed(_ values: ContiguousArray<Float>, columns: Int) -> ContiguousArray<
+    Float
+  > {
     let rows = values.count / columns
-    var result = [Float](repeating: 0, count: values.count)
+    var result = ContiguousArray<Float>(repeating: 0, count: values.count)
     for row in 0..<rows {
       for column in 0..<columns { result[column * rows + row] = values[row * columns + column] }
     }
@@ -123,7 +125,8 @@ public struct LowRankReader: TensorReader {
   }
 
   private func addProduct(
-    _ range: Range<Int>, _ width: Int, _ factors: [[Float]], to output: inout MutableSpan<Float>
+    _ range: Range<Int>, _ width: Int, _ factors: [ContiguousArray<Float>],
+    to output: inout MutableSpan<Float>
   ) {
     var position = range.lowerBound
     while position < range.upperBound {
@@ -145,11 +148,12 @@ public struct LowRankReader: TensorReader {
 
   // Whole rows are needed for their norms, whatever part of them is asked for.
   private func readStretched(
-    _ range: Range<Int>, _ width: Int, _ factors: [[Float]], into output: inout MutableSpan<Float>,
+    _ range: Range<Int>, _ width: Int, _ factors: [ContiguousArray<Float>],
+    into output: inout MutableSpan<Float>,
     window: ReadWindow
   ) throws(TinctureError) -> UInt32 {
     var largest: UInt32 = 0
-    var row = [Float](repeating: 0, count: width)
+    var row = ContiguousArray<Float>(repeating: 0, count: width)
     var position = range.lowerBound
     while position < range.upperBound {
       let index = position / width

@@ -51,7 +51,8 @@ extension MergeInputs {
       let piece = UnsafeMutableRawBufferPointer(rebasing: workspace.output[..<count])
       try file.read(at: offset + position, into: piece)
       try writer.write(
-        UnsafeRawBufferPointer(piece), file: step.output.file, offset: step.output.offset + position)
+        UnsafeRawBufferPointer(piece), file: step.output.file, offset: step.output.offset + position
+      )
       advance(count)
       position += count
     }

@@ -45,7 +45,7 @@ public final class MergeInputs {
   /// The sizes of the step and its share of memory.
   public var workingScope: WorkingScope {
     WorkingScope(
-      modelCount: modelCount, rowLength: step.shape.rowLength, elementCount: step.elements.count,
+      modelCount: modelCount, shape: step.shape, elementCount: step.elements.count,
       share: tuning.share)
   }
 
@@ -130,12 +130,13 @@ public final class MergeInputs {
       for (position, reader) in readers.enumerated() {
         var span = MutableSpan<Float>(_unsafeStart: pointers[position], count: count)
         let window = workspace.window(position, byteCount: tuning.windowBytes)
-        let largest = try reader.read(start..<start + count, into: &span, window: window)
+        var largest = try reader.read(start..<start + count, into: &span, window: window)
+        if let dtype = step.inputRounding, let rounding, reader.dtype != dtype {
+          // Before the check, since a narrower type may turn a large number into an infinite one.
+          largest = max(largest, Self.round(&span, to: dtype, through: rounding))
+        }
         if largest >= 0x7f80_0000, !checked || options.nonFinite != .error {
           try treatNonFinite(&span, base: position == 0 ? nil : basePointer, reader, start)
-        }
-        if let dtype = step.inputRounding, let rounding, reader.dtype != dtype {
-          Self.round(&span, to: dtype, through: rounding)
         }
       }
       if form == .taskVectors, let basePointer {
@@ -156,10 +157,10 @@ public final class MergeInputs {
 
   private static func round(
     _ span: inout MutableSpan<Float>, to dtype: DType, through memory: UnsafeMutablePointer<Float>
-  ) {
+  ) -> UInt32 {
     let bytes = UnsafeMutableRawBufferPointer(start: memory, count: span.count * 4)
     Kernels.narrow(span.span, as: dtype, into: bytes)
-    Kernels.widen(UnsafeRawBufferPointer(bytes), as: dtype, into: &span)
+    return Kernels.widen(UnsafeRawBufferPointer(bytes), as: dtype, into: &span)
   }
 
   private func treatNonFinite(

@@ -26,6 +26,7 @@ public final class ReadWindow {
   ///   - offset: The position of the first byte.
   ///   - count: How many bytes are needed.
   ///   - end: Where the tensor ends; reading ahead stops there.
+  /// - Returns: The bytes.
   /// - Throws: `io` when reading fails.
   public func bytes(of file: InputFile, at offset: Int, count: Int, end: Int)
     throws(TinctureError) -> UnsafeRawBufferPointer
@@ -48,7 +49,7 @@ public final class ReadWindow {
 
   /// Numbers that readers keep for the length of a step, such as the factors of an adapter, by the
   /// place they come from.
-  public var kept: [TinctureError.Place: [[Float]]] = [:]
+  public var kept: [TinctureError.Place: [ContiguousArray<Float>]] = [:]
 
   /// Forgets what was read; a new step starts afresh.
   func reset() {

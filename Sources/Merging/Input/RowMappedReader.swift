@@ -15,13 +15,12 @@ public struct RowMappedReader: TensorReader {
   /// The extents, with the rows of the new vocabulary.
   public let shape: Shape
 
-  /// Creates a reader.
+  /// Creates a reader, or returns nil when the embedding has no rows and columns.
   ///
   /// - Parameters:
   ///   - own: The model's embedding.
   ///   - map: Where each row comes from.
   ///   - donors: The embeddings of all models, in the numbering of the map; nil where a model has none.
-  /// - Returns: Nil when the embedding has no rows and columns.
   public init?(_ own: any TensorReader, map: RowMap, donors: [(any TensorReader)?]) {
     guard own.shape.rank >= 1,
       let shape = Shape([map.count] + own.shape.extents.dropFirst())
@@ -88,14 +87,14 @@ public struct RowMappedReader: TensorReader {
   private static func row(
     _ source: RowMap.Source, columns: Range<Int>, _ width: Int, _ donors: [(any TensorReader)?],
     _ window: ReadWindow
-  ) throws(TinctureError) -> [Float] {
+  ) throws(TinctureError) -> ContiguousArray<Float> {
     var parts: [RowMap.Donor] = []
     switch source {
     case .model(let model, let row): parts = [RowMap.Donor(model: model, row: row)]
     case .mean(let donors): parts = donors
     case .zero, .own, .meanOfAll: break
     }
-    var sum = [Float](repeating: 0, count: columns.count)
+    var sum = ContiguousArray<Float>(repeating: 0, count: columns.count)
     for part in parts {
       guard let donor = donors[part.model] else { continue }
       let values = try read(
@@ -108,21 +107,21 @@ public struct RowMappedReader: TensorReader {
 
   private static func read(
     _ reader: any TensorReader, _ start: Int, count: Int, _ window: ReadWindow
-  ) throws(TinctureError) -> [Float] {
-    var values = [Float](repeating: 0, count: count)
+  ) throws(TinctureError) -> ContiguousArray<Float> {
+    var values = ContiguousArray<Float>(repeating: 0, count: count)
     var span = values.mutableSpan
     _ = try reader.read(start..<start + count, into: &span, window: window)
     return values
   }
 
   // The mean over all rows that are no padding, in double precision, row by row.
-  private func meanRow(_ window: ReadWindow) throws(TinctureError) -> [Float] {
+  private func meanRow(_ window: ReadWindow) throws(TinctureError) -> ContiguousArray<Float> {
     var sum = [Double](repeating: 0, count: width)
     var rows = 0
     for row in 0..<map.count {
       if case .meanOfAll = map[row] { continue }
       rows += 1
-      let values: [Float]
+      let values: ContiguousArray<Float>
       if case .own(let source) = map[row] {
         values = try Self.read(own, source * width, count: width, window)
       } else {
@@ -130,15 +129,17 @@ public struct RowMappedReader: TensorReader {
       }
       for index in sum.indices { sum[index] += Double(values[index]) }
     }
-    return sum.map { Float($0 / Double(max(1, rows))) }
+    return ContiguousArray(sum.map { Float($0 / Double(max(1, rows))) })
   }
 }
 
 /// The padding row of one embedding, worked out once.
 private final class PaddingRow: Sendable {
-  private let stored = Mutex<[Float]?>(nil)
+  private let stored = Mutex<ContiguousArray<Float>?>(nil)
 
-  func value(_ make: () throws(TinctureError) -> [Float]) throws(TinctureError) -> [Float] {
+  func value(_ make: () throws(TinctureError) -> ContiguousArray<Float>) throws(TinctureError)
+    -> ContiguousArray<Float>
+  {
     if let known = stored.withLock({ $0 }) { return known }
     let made = try make()
     stored.withLock { $0 = made }

@@ -15,6 +15,7 @@ public struct ScratchVector: ~Copyable {
   /// - Parameters:
   ///   - count: How many.
   ///   - body: Reads and writes them.
+  /// - Returns: What `body` returns.
   public mutating func use<Result>(_ count: Int, _ body: (inout MutableSpan<Float>) -> Result)
     -> Result
   {
@@ -41,7 +42,7 @@ public final class Workspace {
   private var windows: [ReadWindow] = []
   private var lent = 0
   /// The most vectors that were in use at once since the workspace was prepared.
-  private(set) var mostLent = 0
+  package private(set) var mostLent = 0
   /// Reused working memory for ranking.
   public var ranking: [UInt32] = []
   var output: UnsafeMutableRawBufferPointer = .allocate(byteCount: 0, alignment: 64)

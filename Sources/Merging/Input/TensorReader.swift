@@ -58,8 +58,14 @@ public struct StoredTensorReader: TensorReader {
   public var storedRange: (file: InputFile, offset: Int)? {
     tensor.strides == nil ? (file, tensor.byteOffset) : nil
   }
-  /// None.
-  public var workingBytes: Int { 0 }
+  /// None in row-major order; else all the bytes that the tensor spans, since rows are gathered.
+  public var workingBytes: Int {
+    tensor.strides.map { spannedElements($0) * (tensor.dtype.byteWidth ?? 0) } ?? 0
+  }
+
+  private func spannedElements(_ strides: [Int]) -> Int {
+    zip(tensor.shape.extents, strides).reduce(1) { $0 + max(0, $1.0 - 1) * $1.1 }
+  }
 
   /// Reads elements as floats.
   public func read(
@@ -87,7 +93,7 @@ public struct StoredTensorReader: TensorReader {
     _ range: Range<Int>, _ strides: [Int], _ width: Int, into output: inout MutableSpan<Float>,
     window: ReadWindow
   ) throws(TinctureError) -> UInt32 {
-    let span = zip(tensor.shape.extents, strides).reduce(1) { $0 + max(0, $1.0 - 1) * $1.1 }
+    let span = spannedElements(strides)
     let bytes = try window.bytes(
       of: file, at: tensor.byteOffset, count: span * width, end: tensor.byteOffset + span * width)
     var gathered = [UInt8](repeating: 0, count: range.count * width)
@@ -96,7 +102,8 @@ public struct StoredTensorReader: TensorReader {
       var rest = index
       var offset = 0
       for axis in stride(from: strides.count - 1, through: 0, by: -1) {
-        let (quotient, remainder) = rest.quotientAndRemainder(dividingBy: tensor.shape.extents[axis])
+        let (quotient, remainder) = rest.quotientAndRemainder(
+          dividingBy: tensor.shape.extents[axis])
         offset += remainder * strides[axis]
         rest = quotient
       }

@@ -65,13 +65,16 @@ public struct WorkingScope: Sendable, Hashable {
   public let rowLength: Int
   /// The number of elements of the step.
   public let elementCount: Int
+  /// The number of vectors along the first axis: elements over the first extent.
+  public let columnCount: Int
   /// Bytes that the step should not exceed where it has a choice.
   public let share: Int
 
   /// Creates a scope.
-  public init(modelCount: Int, rowLength: Int, elementCount: Int, share: Int) {
+  public init(modelCount: Int, shape: Shape, elementCount: Int, share: Int) {
     self.modelCount = modelCount
-    self.rowLength = rowLength
+    rowLength = shape.rowLength
+    columnCount = shape.elementCount / max(1, shape.extents.first ?? 1)
     self.elementCount = elementCount
     self.share = share
   }

@@ -18,6 +18,8 @@ public struct ParameterDeclaration: Sendable, Hashable {
     case flag
     /// One of a few words.
     case choice([String])
+    /// Any text, such as the path of a file.
+    case text
   }
 
   /// The name in recipes.
@@ -40,15 +42,22 @@ public struct ParameterDeclaration: Sendable, Hashable {
       guard number == number.rounded() else {
         return "\(name) must be a whole number, not \(format(number))"
       }
-      return bounds.contains(number) ? nil : "\(name) must be \(bounds), not \(format(number))"
+      guard bounds.contains(number) else {
+        return "\(name) must be \(bounds), not \(format(number))"
+      }
+      return number.magnitude <= 0x1p53
+        ? nil : "\(name) must be at most \(Int(0x1p53)), not \(format(number))"
     case (.number, .bool), (.integer, .bool):
       return "\(name) must be a number, not a truth value"
     case (.number, .text(let text)), (.integer, .text(let text)):
       return "\(name) must be a number, not \"\(text)\""
     case (.flag, .bool): return nil
     case (.flag, .number(let number)):
-      return number == 0 || number == 1 ? nil : "\(name) must be true or false, not \(format(number))"
+      return number == 0 || number == 1
+        ? nil : "\(name) must be true or false, not \(format(number))"
     case (.flag, .text(let text)): return "\(name) must be true or false, not \"\(text)\""
+    case (.text, .text(let text)): return text.isEmpty ? "\(name) must not be empty" : nil
+    case (.text, _): return "\(name) must be a text"
     case (.choice(let words), .text(let text)):
       return words.contains(text)
         ? nil : "\(name) must be \(words.joined(separator: " or ")), not \"\(text)\""
@@ -200,6 +209,12 @@ extension Parameter where Value == Bool {
 }
 
 extension Parameter where Value == String {
+  /// Declares a text that the recipe must give.
+  public init(_ name: String, _ summary: String) {
+    declaration = ParameterDeclaration(
+      name: name, scope: .merge, kind: .text, defaultValue: nil, summary: summary)
+  }
+
   /// Declares a choice between words.
   public init(_ name: String, default value: String, of words: [String], _ summary: String) {
     declaration = ParameterDeclaration(

@@ -26,8 +26,8 @@ public struct StepCost: Sendable, Hashable {
     let working = method.workingMemory(
       step.parameters,
       WorkingScope(
-        modelCount: step.models.count, rowLength: step.shape.rowLength,
-        elementCount: step.elements.count, share: tuning.share))
+        modelCount: step.models.count, shape: step.shape, elementCount: step.elements.count,
+        share: tuning.share))
     var capacity = max(Self.segment, tuning.blockElements / Self.segment * Self.segment)
     if working.wholeRows {
       let row = max(1, step.shape.rowLength)
@@ -70,7 +70,9 @@ public struct EngineTuning: Sendable, Hashable {
     while tuning.windowBytes > 1 << 16, tuning.windowBytes * (inputs + 2) > share / 2 {
       tuning.windowBytes /= 2
     }
-    while tuning.blockElements > StepCost.segment, tuning.blockElements * 4 * (inputs + 6) > share / 2 {
+    while tuning.blockElements > StepCost.segment,
+      tuning.blockElements * 4 * (inputs + 6) > share / 2
+    {
       tuning.blockElements /= 2
     }
     return tuning

@@ -1,102 +1,47 @@
+internal import Synchronization
 public import TinctureTensors
 
-/// A regular expression over tensor names.
-///
-/// All ways to match are followed at once, so that the time is bounded by the product of the
-/// lengths whatever the expression, and the value can be shared between threads. There are
-/// literals, `.`, classes, `\d \w \s \b`, `^ $`, groups, alternatives and repetition; there are
-/// no back references and no looking ahead or behind.
+/// A regular expression over tensor names, in the syntax of Swift's `Regex`.
 public struct TensorPattern: Sendable {
   /// The expression as it was written.
   public let source: String
-  private let program: [Instruction]
+  private let compiled: Compiled
 
-  /// One step of a compiled expression.
-  enum Instruction: Sendable {
-    /// Takes one character out of a set.
-    case consume(CharacterChoice)
-    /// Goes on only where an assertion holds.
-    case require(Assertion)
-    /// Goes on at two places.
-    case split(Int, Int)
-    /// Goes on elsewhere.
-    case jump(Int)
-    /// Reports success.
-    case accept
-  }
+  /// A compiled expression, which may be used by one thread at a time.
+  private final class Compiled: Sendable {
+    private let regex: Mutex<Regex<AnyRegexOutput>>
 
-  /// A condition on the place between two characters.
-  enum Assertion: Sendable {
-    case start
-    case end
-    case wordBoundary
-    case noWordBoundary
-  }
+    init(_ source: String) throws {
+      regex = Mutex(try Regex(source).matchingSemantics(.unicodeScalar).wordBoundaryKind(.simple))
+    }
 
-  /// A set of characters.
-  struct CharacterChoice: Sendable {
-    var ranges: [ClosedRange<UInt32>]
-    var isNegated = false
-
-    func contains(_ scalar: Unicode.Scalar) -> Bool {
-      ranges.contains { $0.contains(scalar.value) } != isNegated
+    func isFound(in name: String) -> Bool {
+      regex.withLock { regex in (try? regex.firstMatch(in: name)) != nil }
     }
   }
 
   /// Compiles an expression.
   ///
-  /// - Parameter source: The expression.
-  /// - Throws: `recipe` when the expression is malformed, too large or uses what is not available.
-  /// - Complexity: O(n) in the length of the expression with its repetitions written out.
+  /// - Parameter source: The expression, of at most 512 characters.
+  /// - Throws: `recipe` when the expression is malformed or too long.
   public init(_ source: String) throws(TinctureError) {
+    guard source.utf8.count <= 512 else {
+      throw TinctureError(
+        .recipe,
+        "The regular expression has \(source.utf8.count) characters; at most 512 are accepted.")
+    }
+    do {
+      compiled = try Compiled(source)
+    } catch {
+      throw TinctureError(.recipe, "The regular expression \"\(source)\" is malformed: \(error).")
+    }
     self.source = source
-    var parser = TensorPatternParser(source)
-    var compiler = TensorPatternCompiler(source: source)
-    program = try compiler.compile(try parser.parse())
   }
 
   /// Whether the expression matches some part of a name.
   ///
-  /// - Complexity: O(n · m) in the lengths of the name and of the expression.
-  public func isFound(in name: String) -> Bool {
-    let scalars = Array(name.unicodeScalars)
-    var waiting: [Int] = []
-    var lastVisit = [Int](repeating: -1, count: program.count)
-    for position in 0...scalars.count {
-      var pending = Array((waiting + [0]).reversed())
-      waiting.removeAll(keepingCapacity: true)
-      while let index = pending.popLast() {
-        guard lastVisit[index] != position else { continue }
-        lastVisit[index] = position
-        switch program[index] {
-        case .accept: return true
-        case .jump(let target): pending.append(target)
-        case .split(let first, let second): pending += [second, first]
-        case .require(let assertion):
-          if Self.holds(assertion, at: position, in: scalars) { pending.append(index + 1) }
-        case .consume(let choice):
-          if position < scalars.count, choice.contains(scalars[position]) {
-            waiting.append(index + 1)
-          }
-        }
-      }
-    }
-    return false
-  }
-
-  private static func holds(
-    _ assertion: Assertion, at position: Int, in scalars: [Unicode.Scalar]
-  ) -> Bool {
-    func isWord(_ index: Int) -> Bool {
-      scalars.indices.contains(index) && CharacterChoice.word.contains(scalars[index])
-    }
-    return switch assertion {
-    case .start: position == 0
-    case .end: position == scalars.count
-    case .wordBoundary: isWord(position - 1) != isWord(position)
-    case .noWordBoundary: isWord(position - 1) == isWord(position)
-    }
-  }
+  /// - Complexity: That of backtracking: linear for ordinary expressions.
+  public func isFound(in name: String) -> Bool { compiled.isFound(in: name) }
 }
 
 extension TensorPattern: Hashable {
@@ -107,25 +52,4 @@ extension TensorPattern: Hashable {
 
   /// Feeds the expression to the hasher.
   public func hash(into hasher: inout Hasher) { hasher.combine(source) }
-}
-
-extension TensorPattern.CharacterChoice {
-  static let any = Self(ranges: [], isNegated: true)
-  static let digit = Self(ranges: [0x30...0x39])
-  static let word = Self(ranges: [0x30...0x39, 0x41...0x5A, 0x5F...0x5F, 0x61...0x7A])
-  static let space = Self(ranges: [0x09...0x0D, 0x20...0x20])
-
-  var inverted: Self { Self(ranges: ranges, isNegated: !isNegated) }
-
-  /// The same set without negation.
-  var positiveRanges: [ClosedRange<UInt32>] {
-    guard isNegated else { return ranges }
-    var result: [ClosedRange<UInt32>] = []
-    var next: UInt32 = 0
-    for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) {
-      if range.lowerBound > next { result.append(next...range.lowerBound - 1) }
-      next = max(next, range.upperBound + 1)
-    }
-    return result + [next...0x10_FFFF]
-  }
 }

@@ -37,7 +37,8 @@ struct ConvertCommand: AsyncParsableCommand {
       Signals.install()
       if let dtype, DType(recipeName: dtype)?.isArithmetic != true {
         throw TinctureError(
-          .usage, "--dtype \(dtype) is no floating-point type; choose float32, float16 or bfloat16.")
+          .usage, "--dtype \(dtype) is no floating-point type; choose float32, float16 or bfloat16."
+        )
       }
       var recipe = try Recipe(
         CommandLineRecipe(method: "passthrough", base: nil, models: [model], settings: []))
@@ -47,11 +48,13 @@ struct ConvertCommand: AsyncParsableCommand {
       let target = FilePath(output)
       let job = MergeJob(
         recipes: [recipe], output: target,
-        settings: PlanSettings(shardSize: shardSize.bytes, nonFinite: .propagate),
+        settings: PlanSettings(
+          shardSize: shardSize.bytes, nonFinite: .propagate, isConversion: true),
         engine: resources.engine, policy: .init(replace: force))
       let progress = ProgressLine(isQuiet: display.quiet)
       defer { progress.close() }
-      let reports = try await job.run(interruption: Signals.interruption, observer: { progress.hear($0) })
+      let reports = try await job.run(
+        interruption: Signals.interruption, observer: { progress.hear($0) })
       progress.close()
       Console.result("\(target): \(ByteSize.text(reports.last?.outputBytes ?? 0))")
     }

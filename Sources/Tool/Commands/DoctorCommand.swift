@@ -61,7 +61,7 @@ private struct KernelRates {
   static func measure() -> KernelRates {
     let count = 1 << 14
     let codes = (0..<count).map { UInt16(truncatingIfNeeded: 0x3f00 + $0 % 97) }
-    var x = [Float](repeating: 0, count: count)
+    var x = ContiguousArray<Float>(repeating: 0, count: count)
     var y = x
     var statistic = OrderStatistic(.magnitude)
     var sum = 0.0

@@ -22,7 +22,9 @@ struct InspectCommand: AsyncParsableCommand {
   @Flag(help: "Read the tensors and show their norms and largest magnitudes.")
   var norms = false
 
-  @Flag(help: "Read the tensors and count elements that are not finite; exit status 65 when there are any.")
+  @Flag(
+    help:
+      "Read the tensors and count elements that are not finite; exit status 65 when there are any.")
   var check = false
 
   @Flag(help: "Show only the summary.")
@@ -77,9 +79,13 @@ struct InspectCommand: AsyncParsableCommand {
     let elements = findings.reduce(0) { $0 + $1.shape.elementCount }
     let bytes = findings.reduce(0) { $0 + $1.byteCount }
     var types: [String: Int] = [:]
-    for finding in findings { types[finding.dtype.rawValue, default: 0] += finding.shape.elementCount }
-    let mix = types.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(separator: ", ")
-    Console.result("\(findings.count) tensors, \(elements) elements (\(mix)), \(ByteSize.text(bytes))")
+    for finding in findings {
+      types[finding.dtype.rawValue, default: 0] += finding.shape.elementCount
+    }
+    let mix = types.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(
+      separator: ", ")
+    Console.result(
+      "\(findings.count) tensors, \(elements) elements (\(mix)), \(ByteSize.text(bytes))")
     if let configuration = input.configuration {
       let kind = configuration.architectures.first ?? configuration.modelType ?? "unknown"
       Console.result("architecture \(kind)")
@@ -137,7 +143,7 @@ private struct TensorFinding {
     guard reads, dtype.isArithmetic else { return }
     let reader = StoredTensorReader(entry.tensor, in: entry.file, model: entry.file.path.string)
     let window = ReadWindow(byteCount: 1 << 20)
-    var values = [Float](repeating: 0, count: 1 << 14)
+    var values = ContiguousArray<Float>(repeating: 0, count: 1 << 14)
     var (squares, top, bad) = (0.0, Float(0), 0)
     var start = 0
     while start < shape.elementCount {

@@ -36,7 +36,8 @@ struct MergeCommand: AsyncParsableCommand {
   private func checkPaths() throws {
     if recipe.isUsed {
       guard paths.count == 1 else {
-        throw ValidationError("With --method give the output only: tincture merge --method … OUTPUT.")
+        throw ValidationError(
+          "With --method give the output only: tincture merge --method … OUTPUT.")
       }
     } else if paths.count != 2 {
       throw ValidationError("Give a recipe and an output: tincture merge RECIPE.yaml OUTPUT.")

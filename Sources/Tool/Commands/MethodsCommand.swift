@@ -42,7 +42,7 @@ struct MethodsCommand: AsyncParsableCommand {
 
   private static func writePages(to folder: FilePath) throws(TinctureError) {
     var pages = MethodRegistry.all.map { ($0.info.name + ".md", MethodPage($0.info).markdown) }
-    pages.append(("README.md", "# Methods\n\n" + MethodPage.markdownTable + "\n"))
+    pages.append(("Methods.md", "# Methods\n\nAll merge methods.\n\n" + MethodPage.markdownTable))
     for (name, text) in pages {
       let path = folder.appending(name)
       do {

@@ -35,7 +35,8 @@ struct PlanCommand: AsyncParsableCommand {
         recipes: recipes, output: FilePath("output"), settings: plan.settings, engine: engine)
       if recipes.count > 1 {
         let names = recipes.map { $0.name?.value ?? "(unnamed)" }.joined(separator: ", ")
-        Console.remark("note: \(recipes.count) recipes run in this order: \(names); the first is shown.")
+        Console.remark(
+          "note: \(recipes.count) recipes run in this order: \(names); the first is shown.")
       }
       let plan = try job.plan(0)
       let view = PlanView(plan, engine: engine)

@@ -16,7 +16,8 @@ struct Table {
       var line = ""
       for (column, cell) in row.enumerated() {
         let space = String(repeating: " ", count: widths[column] - cell.count)
-        line += (column == 0 ? "" : "  ") + (alignsRight.contains(column) ? space + cell : cell + space)
+        line +=
+          (column == 0 ? "" : "  ") + (alignsRight.contains(column) ? space + cell : cell + space)
       }
       while line.hasSuffix(" ") { line.removeLast() }
       return line

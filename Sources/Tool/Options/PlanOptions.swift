@@ -9,10 +9,16 @@ struct PlanOptions: ParsableArguments {
   @Option(help: "The most bytes of tensors in an output file.")
   var shardSize = ByteSize(5_000_000_000)
 
-  @Option(help: "What to do about tensors that some models lack: error, present (merge the models that have it) or drop.")
+  @Option(
+    help:
+      "What to do about tensors that some models lack: error, present (merge the models that have it) or drop."
+  )
   var missing = PlanSettings.MissingTensors.error
 
-  @Option(help: "What to do about NaN and infinity in the inputs: error, base (use the base's element) or propagate.")
+  @Option(
+    help:
+      "What to do about NaN and infinity in the inputs: error, base (use the base's element) or propagate."
+  )
   var nonFinite = MergeOptions.NonFinite.error
 
   @Flag(help: "Cut embeddings of different length to the shortest, without regard to tokens.")

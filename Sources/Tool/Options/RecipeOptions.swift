@@ -22,7 +22,8 @@ struct RecipeOptions: ParsableArguments {
   @Option(help: ArgumentHelp("A named set of parameters, e.g. paper.", valueName: "name"))
   var preset: String?
 
-  @Option(help: ArgumentHelp("The type of the arithmetic; inputs are rounded to it.", valueName: "type"))
+  @Option(
+    help: ArgumentHelp("The type of the arithmetic; inputs are rounded to it.", valueName: "type"))
   var dtype: String?
 
   @Option(help: ArgumentHelp("The type that is written.", valueName: "type"))
@@ -44,7 +45,8 @@ struct RecipeOptions: ParsableArguments {
       || outDtype != nil || tokenizerSource != nil || chatTemplate != nil
     if given {
       throw ValidationError(
-        "--base, --model, --set and their like describe a merge without a recipe file; add --method.")
+        "--base, --model, --set and their like describe a merge without a recipe file; add --method."
+      )
     }
   }
 

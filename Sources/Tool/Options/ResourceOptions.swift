@@ -7,7 +7,9 @@ import Tincture
   import Darwin
 #endif
 
-/// How much of the machine is used. Results do not depend on it.
+/// How much of the machine is used.
+///
+/// Results do not depend on it.
 struct ResourceOptions: ParsableArguments {
   @Option(help: "Steps carried out at a time (default: the number of processors).")
   var workers: Int?

@@ -50,9 +50,10 @@ public struct ModelInput: Sendable {
         location = try Self.locate(reference.path, reference.revision, locator, folder)
       }
       checkpoint = try Checkpoint.open(location.path)
-      configuration = try checkpoint.directory.map { (directory) throws(TinctureError) in
-        try ModelConfiguration.read(directory: directory)
-      } ?? nil
+      configuration =
+        try checkpoint.directory.map { (directory) throws(TinctureError) in
+          try ModelConfiguration.read(directory: directory)
+        } ?? nil
       layout = ModelLayout(names: checkpoint.names, configuration: configuration)
       if let wanted = reference.adapter {
         let place = try Self.locate(wanted.path, wanted.revision, locator, folder)
@@ -65,10 +66,18 @@ public struct ModelInput: Sendable {
     var replacements: [String: Checkpoint.Entry] = [:]
     var lost: [String] = []
     for (weight, change) in adapter?.changes ?? [] {
-      if let own = layout.counterpart(of: weight) { changes[own] = change } else { lost.append(weight) }
+      if let own = layout.counterpart(of: weight) {
+        changes[own] = change
+      } else {
+        lost.append(weight)
+      }
     }
     for (weight, entry) in adapter?.replacements ?? [] {
-      if let own = layout.counterpart(of: weight) { replacements[own] = entry } else { lost.append(weight) }
+      if let own = layout.counterpart(of: weight) {
+        replacements[own] = entry
+      } else {
+        lost.append(weight)
+      }
     }
     guard lost.isEmpty else {
       throw TinctureError(

@@ -20,6 +20,9 @@ public struct PlanSettings: Sendable, Hashable {
   public var nonFinite: MergeOptions.NonFinite
   /// The seed of random methods; nil takes the recipe's, or zero.
   public var seed: UInt64?
+  /// Whether one model is rewritten as it is: every tensor is kept, tied ones too, and its own card
+  /// instead of one about a merge.
+  public var isConversion: Bool
   /// The version of the tool, for the model card.
   public var toolVersion: String
 
@@ -27,13 +30,15 @@ public struct PlanSettings: Sendable, Hashable {
   public init(
     shardSize: Int = 5_000_000_000, missing: MissingTensors = .error,
     truncatesEmbeddings: Bool = false, nonFinite: MergeOptions.NonFinite = .error,
-    seed: UInt64? = nil, toolVersion: String = ""
+    seed: UInt64? = nil, isConversion: Bool = false,
+    toolVersion: String = ""
   ) {
     self.shardSize = shardSize
     self.missing = missing
     self.truncatesEmbeddings = truncatesEmbeddings
     self.nonFinite = nonFinite
     self.seed = seed
+    self.isConversion = isConversion
     self.toolVersion = toolVersion
   }
 }

@@ -20,7 +20,8 @@ extension Planner {
           problems.add(
             recipe.error(
               at: entry.position,
-              "\(donor.name) has no module \"\(entry.name)\"; it has \(names.joined(separator: ", "))."))
+              "\(donor.name) has no module \"\(entry.name)\"; it has \(names.joined(separator: ", "))."
+            ))
           continue
         }
         covered.insert(module)
@@ -118,7 +119,7 @@ extension Planner {
 
   /// Whether a tensor shares the values of another in every model, so that it is not written.
   func isTiedEverywhere(_ name: String, _ members: [Int]) -> Bool {
-    guard donor.layout.tiedSource(of: name) != nil else { return false }
+    guard !settings.isConversion, donor.layout.tiedSource(of: name) != nil else { return false }
     return members.allSatisfy { models[$0].layout.tiedSource(of: name) != nil }
   }
 
@@ -131,7 +132,8 @@ extension Planner {
     }
     if !names.isEmpty {
       notes.append(
-        "\(names.count) tensors of modules that the recipe does not mention are taken from \(donor.name).")
+        "\(names.count) tensors of modules that the recipe does not mention are taken from \(donor.name)."
+      )
     }
     return names.map {
       TensorAssignment(

@@ -41,9 +41,9 @@ extension Planner {
   }
 
   private static func sample(_ reader: any TensorReader, _ count: Int, _ window: ReadWindow)
-    throws(TinctureError) -> [Float]
+    throws(TinctureError) -> ContiguousArray<Float>
   {
-    var values = [Float](repeating: 0, count: count)
+    var values = ContiguousArray<Float>(repeating: 0, count: count)
     var span = values.mutableSpan
     _ = try reader.read(0..<count, into: &span, window: window)
     window.kept = [:]

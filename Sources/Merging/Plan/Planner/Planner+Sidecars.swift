@@ -18,9 +18,11 @@ extension Planner {
       files.append(
         .init(path: ModelConfiguration.fileName, contents: Array(configuration.text.utf8)))
     }
-    var replaced = try tokenizerFiles(vocabulary)
+    let replaced = try tokenizerFiles(vocabulary)
     if let directory = donor.checkpoint.directory {
-      notes.append("Configuration and tokenizer come from \(donor.name).")
+      if !settings.isConversion {
+        notes.append("Configuration and tokenizer come from \(donor.name).")
+      }
       for file in try SidecarFiles.list(in: directory) {
         let isTokenizer = file.category == .tokenizer || file.category == .chatTemplate
         if vocabulary != nil, isTokenizer { continue }
@@ -35,7 +37,13 @@ extension Planner {
       }
     }
     files += replaced
-    replaced = []
+    if settings.isConversion {
+      if let path = donor.checkpoint.directory?.appending("README.md"), FileKind(of: path) == .file
+      {
+        files.append(.init(path: "README.md", contents: try InputFile(opening: path).contents()))
+      }
+      return files
+    }
     files.append(.init(path: "README.md", contents: Array(card.text.utf8)))
     files.append(.init(path: Self.recipeFileName, contents: Array(recipe.source.text.utf8)))
     return files
@@ -55,7 +63,9 @@ extension Planner {
           try Tokenizer.read(directory: directory)
         } ?? nil)
     }
-    guard let template = try ChatTemplate.resolve(wanted.value, among: tokenizers) else { return [] }
+    guard let template = try ChatTemplate.resolve(wanted.value, among: tokenizers) else {
+      return []
+    }
     guard let directory = donor.checkpoint.directory,
       let tokenizer = try Tokenizer.read(directory: directory)
     else {
@@ -73,14 +83,19 @@ extension Planner {
   {
     let donor = donor
     guard var configuration = donor.configuration else { return nil }
-    if let dtype = recipe.outputDtype?.value ?? recipe.dtype?.value { configuration.setDType(dtype) }
+    if let dtype = recipe.outputDtype?.value ?? recipe.dtype?.value {
+      configuration.setDType(dtype)
+    }
     if let vocabulary { configuration.setVocabularySize(vocabulary.merged.rowCount) }
     for (module, layers) in stackedLayers() {
       notes += configuration.setLayers(layers, of: module)
     }
-    if let head = names.first(where: { donor.layout.tiedSource(of: $0) != nil && isHead($0) }) {
+    if !settings.isConversion,
+      let head = names.first(where: { donor.layout.tiedSource(of: $0) != nil && isHead($0) })
+    {
       configuration.setTiesWordEmbeddings(false)
-      notes.append("\(head) differs between the models and is written; the output's head is not tied.")
+      notes.append(
+        "\(head) differs between the models and is written; the output's head is not tied.")
     }
     return configuration
   }

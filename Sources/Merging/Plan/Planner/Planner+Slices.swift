@@ -2,8 +2,9 @@ internal import TinctureCheckpoints
 internal import TinctureTensors
 
 extension Planner {
-  /// Stacks the layers of slices: layer k of the output is the next layer of the current slice. What
-  /// stands before the layers comes from the first slice, what stands after them from the last.
+  /// Stacks the layers of slices: layer k of the output is the next layer of the current slice.
+  ///
+  /// What stands before the layers comes from the first slice, what stands after them from the last.
   mutating func stack(_ slices: [SliceEntry], module: String?, scope: [ParameterTable])
     -> [TensorAssignment]
   {
@@ -34,7 +35,8 @@ extension Planner {
           problems.add(
             recipe.error(
               at: source.position,
-              "\(model.name) has \(found); slices need exactly one. Name the module under modules:."))
+              "\(model.name) has \(found); slices need exactly one. Name the module under modules:."
+            ))
           continue
         }
         if source.layers.upperBound > stack.layerCount {

@@ -8,6 +8,13 @@ extension Planner {
     throws(TinctureError) -> StepDraft?
   {
     let name = assignment.name
+    guard name != "__metadata__" else {
+      problems.add(
+        TinctureError(
+          .checkpoint, "A safetensors file cannot hold a tensor of this name.",
+          at: .init(tensor: name)))
+      return nil
+    }
     if let kept = assignment.keptFrom {
       guard let source = models[kept].source(of: name) else {
         problems.add(
@@ -136,7 +143,8 @@ extension Planner {
       problems.add(
         recipe.error(
           at: position,
-          "\(info.name) needs the base among the sources of every slice; add it with its layer_range."))
+          "\(info.name) needs the base among the sources of every slice; add it with its layer_range."
+        ))
       return false
     }
     guard !info.modelCount.contains(count) else { return true }
@@ -148,7 +156,8 @@ extension Planner {
       recipe.error(
         at: position,
         "\(info.name) merges \(wanted) model\(info.modelCount.lowerBound == 1 ? "" : "s")"
-          + (info.base == .required ? " besides the base" : "") + ", but \(count) \(count == 1 ? "is" : "are") given."))
+          + (info.base == .required ? " besides the base" : "")
+          + ", but \(count) \(count == 1 ? "is" : "are") given."))
     return false
   }
 
@@ -192,7 +201,8 @@ extension Planner {
     for member in members {
       guard let source = member.name, let entry = models[member.model].entry(source),
         entry.tensor.byteCount <= 1 << 22, entry.tensor.strides == nil,
-        let bytes = try? entry.file.bytes(at: entry.tensor.byteOffset, count: entry.tensor.byteCount)
+        let bytes = try? entry.file.bytes(
+          at: entry.tensor.byteOffset, count: entry.tensor.byteCount)
       else { return }
       if let contents, contents != bytes {
         notes.append(

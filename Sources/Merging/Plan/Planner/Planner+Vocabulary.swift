@@ -44,13 +44,15 @@ extension Planner {
       guard let position = positions[reference] else { continue }
       let model = models[position]
       order.append(position)
-      let tokenizer = try model.checkpoint.directory.map { (directory) throws(TinctureError) in
-        try Tokenizer.read(directory: directory)
-      } ?? nil
+      let tokenizer =
+        try model.checkpoint.directory.map { (directory) throws(TinctureError) in
+          try Tokenizer.read(directory: directory)
+        } ?? nil
       inputs.append(
         .init(name: model.name, tokenizer: tokenizer, embeddingRows: embeddingRows(of: model)))
     }
-    func index(_ reference: ModelReference, _ position: SourcePosition) throws(TinctureError) -> Int {
+    func index(_ reference: ModelReference, _ position: SourcePosition) throws(TinctureError) -> Int
+    {
       guard let model = positions[reference], let index = order.firstIndex(of: model) else {
         throw recipe.error(at: position, "The model \(reference) is no part of the merge.")
       }

@@ -53,6 +53,7 @@ public struct Planner {
     notes = check.notes
     var problems = ProblemList()
     for problem in check.problems { problems.add(problem) }
+    notes += Self.ignoredSettings(recipe)
     try Self.checkBase(recipe, method.info, &problems)
     try problems.finish()
     var models: [ModelInput] = []
@@ -69,6 +70,25 @@ public struct Planner {
     try problems.finish()
     self.models = models
     self.positions = positions
+  }
+
+  /// What mergekit's recipes may say and nothing here depends on.
+  private static func ignoredSettings(_ recipe: Recipe) -> [String] {
+    var notes: [String] = []
+    if recipe.referencedModels.contains(where: { $0.overrideArchitecture != nil }) {
+      notes.append("override_architecture has no effect: the structure is told from tensor names.")
+    }
+    func slices(_ inputs: RecipeInputs) -> [SliceEntry] {
+      switch inputs {
+      case .models: []
+      case .slices(let slices): slices
+      case .modules(let modules): modules.flatMap { slices($0.inputs) }
+      }
+    }
+    if slices(recipe.inputs).contains(where: { $0.residualWeight != nil }) {
+      notes.append("residual_weight has no effect, in mergekit neither.")
+    }
+    return notes
   }
 
   private static func preset(_ recipe: Recipe, _ method: MethodInfo) throws(TinctureError)

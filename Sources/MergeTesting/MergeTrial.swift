@@ -1,0 +1,164 @@
+internal import SystemPackage
+internal import TinctureCheckpoints
+internal import TinctureSafetensors
+public import TinctureMerging
+public import TinctureTensors
+
+/// A merge of tiny models by one method, from files to a file.
+public struct MergeTrial: Sendable {
+  /// What a trial produced.
+  public struct Outcome: Sendable {
+    /// The output file.
+    public let bytes: [UInt8]
+    /// The output's tensors.
+    public let model: TinyModel
+    /// What the engine did.
+    public let report: MergeReport
+  }
+
+  /// The method.
+  public var method: any MergeMethod
+  /// The base, where the method uses one.
+  public var base: TinyModel?
+  /// The models.
+  public var models: [TinyModel]
+  /// The values of the method's parameters, the same for every tensor.
+  public var parameters: ResolvedParameters
+  /// The type that is written; nil for that of the inputs.
+  public var outputType: DType?
+  /// The type that inputs are rounded to first; nil to leave them.
+  public var inputRounding: DType?
+  /// What applies to the whole merge.
+  public var options = MergeOptions()
+  /// Workers, memory and sizes.
+  public var engine = MergeEngine(workers: 1, memoryLimit: 1 << 30)
+  /// Elements after which every step is cut; only for element-wise methods.
+  public var cutLength: Int?
+
+  /// Prepares a trial.
+  ///
+  /// - Parameters:
+  ///   - method: The method.
+  ///   - base: The base, where the method uses one.
+  ///   - models: The models; all have the same tensors.
+  ///   - parameters: The values of the method's parameters.
+  public init(
+    _ method: any MergeMethod, base: TinyModel?, models: [TinyModel],
+    parameters: ResolvedParameters
+  ) {
+    self.method = method
+    self.base = base
+    self.models = models
+    self.parameters = parameters
+  }
+
+  /// Carries the merge out.
+  ///
+  /// - Returns: The output.
+  /// - Throws: What the engine throws.
+  public func run() async throws(TinctureError) -> Outcome {
+    let scratch = try ScratchDirectory()
+    let baseFile: Checkpoint? =
+      if let base { try Self.store(base, "base.safetensors", scratch) } else { nil }
+    var modelFiles: [Checkpoint] = []
+    for (index, model) in models.enumerated() {
+      modelFiles.append(try Self.store(model, "model\(index).safetensors", scratch))
+    }
+    let plan = try plan(baseFile, modelFiles)
+    let output = scratch.path.appending("output.safetensors")
+    let writer = try CheckpointWriter.create(output, layout: plan.layout, fingerprint: "trial")
+    let report = try await engine.run(plan, into: writer)
+    try writer.finish()
+    return Outcome(
+      bytes: try InputFile(opening: output).contents(), model: try TinyModel(reading: output),
+      report: report)
+  }
+
+  private static func store(_ model: TinyModel, _ name: String, _ scratch: ScratchDirectory)
+    throws(TinctureError) -> Checkpoint
+  {
+    try Checkpoint.open(scratch.write(name, model.safetensors))
+  }
+
+  private func plan(_ base: Checkpoint?, _ models: [Checkpoint]) throws(TinctureError) -> MergePlan
+  {
+    let template = self.base ?? self.models.first ?? TinyModel([])
+    let layout = OutputLayout(
+      tensors: template.tensors.map {
+        .init(name: $0.name, dtype: outputType ?? $0.dtype, shape: $0.shape)
+      }, shardSize: .max, stem: "output")
+    var steps: [MergeStep] = []
+    for (position, tensor) in template.tensors.enumerated() {
+      var readers: [any TensorReader] = []
+      for (index, model) in models.enumerated() {
+        readers.append(try Self.reader(of: tensor.name, in: model, name: "model\(index)"))
+      }
+      let baseReader: (any TensorReader)? =
+        if let base { try Self.reader(of: tensor.name, in: base, name: "base") } else { nil }
+      let step = MergeStep(
+        index: position, name: tensor.name, shape: tensor.shape,
+        dtype: outputType ?? tensor.dtype, base: baseReader, models: readers,
+        modelIndices: Array(readers.indices), parameters: parameters,
+        inputRounding: inputRounding, output: layout.places[position])
+      guard let cutLength, cutLength > 0 else {
+        steps.append(step)
+        continue
+      }
+      for start in stride(from: 0, to: tensor.shape.elementCount, by: cutLength) {
+        let end = min(start + cutLength, tensor.shape.elementCount)
+        steps.append(step.with(index: steps.count, elements: start..<end))
+      }
+    }
+    return MergePlan(method: method, steps: steps, layout: layout, options: options)
+  }
+
+  private static func reader(of tensor: String, in checkpoint: Checkpoint, name: String)
+    throws(TinctureError) -> any TensorReader
+  {
+    guard let entry = checkpoint[tensor] else {
+      throw TinctureError(
+        .checkpoint, "The model lacks the tensor.", at: .init(model: name, tensor: tensor))
+    }
+    return StoredTensorReader(entry.tensor, in: entry.file, model: name)
+  }
+}
+
+extension ResolvedParameters {
+  /// Fills in the values of a method's parameters as the planner would.
+  ///
+  /// - Parameters:
+  ///   - info: The method.
+  ///   - values: Values by name; the same for all models where a parameter has one for each.
+  ///   - perModel: Values for each model, by name.
+  ///   - modelCount: How many models there are.
+  /// - Throws: `recipe` when a value is missing, unknown or out of bounds.
+  /// - Complexity: O(n).
+  public init(
+    for info: MethodInfo, _ values: [String: ParameterValue] = [:],
+    perModel: [String: [ParameterValue]] = [:], modelCount: Int
+  ) throws(TinctureError) {
+    self.init()
+    for name in (Array(values.keys) + Array(perModel.keys)).sorted()
+    where !info.parameters.contains(where: { $0.name == name }) {
+      throw TinctureError(.recipe, "\(info.name) has no parameter \(name).")
+    }
+    for declaration in info.parameters {
+      let name = declaration.name
+      let single = values[name] ?? declaration.defaultValue
+      let list =
+        perModel[name] ?? single.map { [ParameterValue](repeating: $0, count: modelCount) }
+      guard let list, list.count == modelCount else {
+        throw TinctureError(.recipe, "\(info.name) needs \(modelCount) values for \(name).")
+      }
+      for value in list {
+        if let objection = declaration.objection(to: value) {
+          throw TinctureError(.recipe, objection + ".")
+        }
+      }
+      switch declaration.scope {
+      case .merge: merge[name] = single
+      case .model: models[name] = list
+      }
+    }
+  }
+}
