@@ -111,7 +111,8 @@ struct FailureTests {
     ),
     (
       "merge_method: linear\nmodels: [{model: a}, {model: b}]\nparameters: {weight: [1, -1]}\n"
-        + "keep: [{regex: \"a(\"}]\n", 65, ["recipe.yaml:4", "has a '(' without its ')'"]
+        + "keep: [{regex: \"a(\"}]\n", 65,
+      ["recipe.yaml:4", "The regular expression \"a(\" is malformed"]
     ),
     ("merge_method: [linear\n", 65, ["recipe.yaml"]),
     ("", 65, ["recipe.yaml"]),
