@@ -103,6 +103,6 @@ let package = Package(
     tests(
       "Recipes", ["TinctureRecipes", "TinctureMerging", "TinctureTensors"],
       resources: [.copy("Fixtures")]),
-    tests("EndToEnd", ["TinctureTool", "Tincture"]),
+    tests("EndToEnd", ["TinctureTool", "Tincture"], resources: [.copy("Fixtures")]),
   ]
 )

@@ -209,16 +209,19 @@ public struct CheckpointWriter: ~Copyable {
     var files: [(descriptor: FileDescriptor, path: FilePath)] = []
     for file in layout.files {
       let path = directory.appending(file.name)
+      var code = TinctureError.Code.cannotCreate
       do {
         let descriptor = try FileDescriptor.open(
           path, .readWrite, options: fresh ? [.create, .truncate, .closeOnExec] : [.closeOnExec],
           permissions: [.ownerReadWrite, .groupRead, .otherRead])
         files.append((descriptor, path))
+        // A file that exists but must not grow this large is a failure like that of a write.
+        code = .io
         try descriptor.resize(to: Int64(file.size))
       } catch {
         for file in files { try? file.descriptor.close() }
         throw TinctureError(
-          .cannotCreate, "The file cannot be created with \(file.size) bytes: \(error).",
+          code, "The file cannot be created with \(file.size) bytes: \(error).",
           at: .init(file: path.string))
       }
     }

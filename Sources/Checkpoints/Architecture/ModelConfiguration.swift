@@ -107,5 +107,8 @@ public struct ModelConfiguration: Sendable, Hashable {
     "deepseek", "deepseek_v2", "deepseek_v3", "granite", "granitemoe", "glm", "glm4", "glm4_moe",
     "chatglm", "persimmon", "nemotron", "arctic", "dbrx", "jamba", "solar", "arcee", "apertus",
     "minimax", "gpt_oss", "ernie4_5_moe", "falcon_mamba", "seed_oss", "hunyuan_v1_dense",
+    // Composite kinds, whose text part is one of the above unless it says what it is.
+    "llava", "llava_next", "llava_next_video", "llava_onevision", "vipllava", "video_llava",
+    "idefics2", "idefics3", "mistral3", "internvl", "got_ocr2",
   ]
 }

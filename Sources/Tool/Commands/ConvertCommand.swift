@@ -56,7 +56,15 @@ struct ConvertCommand: AsyncParsableCommand {
       let reports = try await job.run(
         interruption: Signals.interruption, observer: { progress.hear($0) })
       progress.close()
-      Console.result("\(target): \(ByteSize.text(reports.last?.outputBytes ?? 0))")
+      let bytes = reports.last?.outputBytes ?? 0
+      if display.json {
+        let document = JSONObject([
+          ("output", .string(target.string)), ("output_bytes", .integer(bytes)),
+        ])
+        Console.result(JSONValue.object(document).text())
+      } else {
+        Console.result("\(target): \(ByteSize.text(bytes))")
+      }
     }
   }
 }

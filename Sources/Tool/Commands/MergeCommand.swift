@@ -32,7 +32,8 @@ struct MergeCommand: AsyncParsableCommand {
   @Option(help: "Where the results of all recipes but the last go (default: OUTPUT-stages).")
   var stages: String?
 
-  func validate() throws {
+  // Not `validate()`, which would come before the complaint about an unknown option.
+  private func checkPaths() throws {
     if recipe.isUsed {
       guard paths.count == 1 else {
         throw ValidationError(
@@ -44,6 +45,7 @@ struct MergeCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    try checkPaths()
     try await Console.reporting { () async throws(TinctureError) in
       Signals.install()
       let recipes = try recipe.recipes(file: paths.first)

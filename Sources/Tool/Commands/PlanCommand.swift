@@ -24,13 +24,10 @@ struct PlanCommand: AsyncParsableCommand {
   @Flag(help: "List every tensor with its sources and parameters.")
   var tensors = false
 
-  func validate() throws {
-    if recipe.isUsed == (file != nil) {
+  func run() async throws {
+    guard recipe.isUsed == (file == nil) else {
       throw ValidationError("Give a recipe file or --method.")
     }
-  }
-
-  func run() async throws {
     try await Console.reporting { () async throws(TinctureError) in
       let recipes = try recipe.recipes(file: file)
       let engine = resources.engine
