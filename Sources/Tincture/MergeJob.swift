@@ -3,6 +3,7 @@ public import TinctureCheckpoints
 public import TinctureMerging
 public import TinctureTensors
 internal import TinctureMergeMethods
+internal import TinctureSafetensors
 
 /// A merge from a recipe to a directory: plan, prepare, merge, write.
 ///
@@ -83,14 +84,39 @@ public struct MergeJob: Sendable {
       let plan = try plan(position)
       planned(recipes[position], plan)
       let isStage = position < recipes.count - 1
+      let target = output(of: position)
+      if isStage, policy.resume, Self.isFinished(target, plan) {
+        reports.append(Self.report(ofFinished: plan))
+        continue
+      }
       let writer = try CheckpointWriter.create(
-        output(of: position), layout: plan.layout, fingerprint: plan.fingerprint,
-        policy: isStage ? .init(replace: true, resume: policy.resume) : policy)
+        target, layout: plan.layout, fingerprint: plan.fingerprint, policy: policy)
       let report = try await engine.run(
         plan, into: writer, interruption: interruption, observer: observer)
-      try writer.finish(sidecars: plan.sidecars.map { ($0.path, $0.contents) })
+      var sidecars = plan.sidecars.map { ($0.path, $0.contents) }
+      if isStage { sidecars.append((Self.markName, Array(plan.fingerprint.utf8))) }
+      try writer.finish(sidecars: sidecars)
       reports.append(report)
     }
     return reports
+  }
+
+  /// The file by which a later run knows that a stage is finished and of the same plan.
+  private static let markName = ".tincture-plan"
+
+  private static func isFinished(_ stage: FilePath, _ plan: MergePlan) -> Bool {
+    let mark = stage.appending(markName)
+    guard FileKind(of: mark) == .file, let bytes = try? InputFile(opening: mark).contents() else {
+      return false
+    }
+    return bytes == Array(plan.fingerprint.utf8)
+  }
+
+  private static func report(ofFinished plan: MergePlan) -> MergeReport {
+    var report = MergeReport()
+    report.resumedSteps = plan.steps.count
+    report.inputBytes = plan.inputBytes
+    report.outputBytes = plan.outputBytes
+    return report
   }
 }
