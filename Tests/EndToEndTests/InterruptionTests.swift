@@ -109,6 +109,21 @@ struct InterruptionTests {
         == workshop.bytes("fresh")["model.safetensors"])
   }
 
+  @Test("When an input has changed, the merge starts anew")
+  func otherInput() async throws {
+    let running = try await start("--resume", doing: 2)
+    running.send(SIGKILL)
+    _ = try await running.end()
+    try BulkModel().write("a", seed: 9, in: workshop)
+    let run = try await workshop.start(merge + ["--resume", "--json"]).end()
+    expect(run, ends: 0)
+    let report = try #require(
+      JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any])
+    #expect(report["resumed_steps"] as? Int == 0)
+    let reference = try await reference()
+    #expect(try workshop.bytes("out") == reference)
+  }
+
   @Test("Two merges into one output do not mix: the second is refused, the first goes on")
   func concurrent() async throws {
     let first = try await start(doing: 1)
