@@ -9,11 +9,14 @@ struct TinctureCommand: AsyncParsableCommand {
     discussion: """
       EXAMPLE
         tincture merge recipe.yaml merged
-        tincture merge --method ties --base base --model math --model code --set density=0.3 merged
+        tincture merge --method slerp --base a --model b --set t=0.4 merged
 
-      Results go to standard output, progress and remarks to standard error. Exit status: 0 done,
-      64 usage, 65 wrong recipe or checkpoint, 66 missing input, 69 missing facility, 73 output cannot
-      be created, 74 input or output failed, 130 interrupted.
+      Results go to standard output, progress and remarks to standard error.
+
+      EXIT STATUS
+        0 done, 64 usage, 65 wrong recipe or checkpoint, 66 missing input,
+        69 missing facility, 73 output cannot be created, 74 input or output
+        failed, 130 interrupted
       """,
     version: TinctureVersion.current,
     subcommands: [

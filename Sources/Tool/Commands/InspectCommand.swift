@@ -7,7 +7,8 @@ struct InspectCommand: AsyncParsableCommand {
     commandName: "inspect",
     abstract: "Show what a model holds.",
     discussion: """
-      Names, types, shapes and sizes come from the headers; --norms and --check read the tensors.
+      Names, types, shapes and sizes come from the headers; --norms and --check \
+      read the tensors.
 
       EXAMPLE
         tincture inspect model --filter mlp --norms

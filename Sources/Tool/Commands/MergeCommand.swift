@@ -7,12 +7,13 @@ struct MergeCommand: AsyncParsableCommand {
     commandName: "merge",
     abstract: "Merge models by a recipe.",
     discussion: """
-      Recipes are mergekit's YAML with additions. The output is a directory like those of Hugging Face,
-      or a single file when its name ends in .safetensors. Nothing is left behind by a merge that fails.
+      Recipes are mergekit's YAML with additions. The output is a directory like \
+      those of Hugging Face, or a single file when its name ends in .safetensors. \
+      Nothing is left behind by a merge that fails.
 
       EXAMPLE
         tincture merge recipe.yaml merged --memory 2GB
-        tincture merge --method linear --model a --model b --set weight=0.7,0.3 merged
+        tincture merge --method linear --model a --model b --set weight=3,1 merged
       """)
 
   @Argument(help: "The recipe file (unless --method is given) and the output.")
