@@ -168,7 +168,13 @@ public struct CheckpointWriter: ~Copyable {
     isDone = true
   }
 
-  private static func checkVacant(_ output: FilePath, policy: Policy) throws(TinctureError) {
+  /// Checks that nothing stands where an output is to be made, or that it may be replaced.
+  ///
+  /// - Parameters:
+  ///   - output: The output.
+  ///   - policy: What to do about what is already there.
+  /// - Throws: `cannotCreate` when the output exists and must stay.
+  public static func checkVacant(_ output: FilePath, policy: Policy) throws(TinctureError) {
     switch FileKind(of: output) {
     case .missing: return
     case .file where policy.replace: return

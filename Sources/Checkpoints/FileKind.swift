@@ -27,6 +27,44 @@ public enum FileKind: Sendable, Hashable {
   }
 }
 
+/// What stands at a path, whatever the path is called.
+public struct FileIdentity: Sendable, Hashable {
+  private let device: UInt64
+  private let node: UInt64
+
+  /// Looks at a path, links followed; nil when nothing is there.
+  public init?(of path: FilePath) {
+    var status = stat()
+    guard path.withPlatformString({ stat($0, &status) }) == 0 else { return nil }
+    device = UInt64(truncatingIfNeeded: status.st_dev)
+    node = UInt64(truncatingIfNeeded: status.st_ino)
+  }
+
+  /// Whether a path is this file or directory, or lies in it at any depth.
+  ///
+  /// - Parameter path: The path of a file or directory.
+  /// - Returns: False also when nothing is there.
+  /// - Complexity: O(n) in the depth of the path.
+  public func holds(_ path: FilePath) -> Bool {
+    guard var identity = FileIdentity(of: path) else { return false }
+    if identity == self { return true }
+    var current = path
+    if FileKind(of: path) != .directory {
+      current.removeLastComponent()
+      if current.isEmpty { current = "." }
+      guard let folder = FileIdentity(of: current) else { return false }
+      identity = folder
+    }
+    for _ in 0..<1024 {
+      if identity == self { return true }
+      current.append("..")
+      guard let parent = FileIdentity(of: current), parent != identity else { return false }
+      identity = parent
+    }
+    return false
+  }
+}
+
 /// The names in a directory.
 public enum DirectoryListing {
   /// Lists a directory, sorted by bytes, without `.` and `..`.

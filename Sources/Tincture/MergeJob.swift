@@ -56,14 +56,39 @@ public struct MergeJob: Sendable {
   /// - Returns: The plan.
   /// - Throws: Everything that can be known before tensors are read.
   public func plan(_ position: Int) throws(TinctureError) -> MergePlan {
+    var planner = try planner(position)
+    return try planner.plan()
+  }
+
+  private func planner(_ position: Int) throws(TinctureError) -> Planner {
     var stages: [String: FilePath] = [:]
     for earlier in recipes.indices where earlier < position {
       if let name = recipes[earlier].name?.value { stages[name] = output(of: earlier) }
     }
-    var planner = try Planner(
+    return try Planner(
       recipes[position], methods: MethodRegistry.all, settings: settings, locator: locator,
       stages: stages)
-    return try planner.plan()
+  }
+
+  /// Finds before the first recipe is carried out what is wrong with the output and with all recipes.
+  private func check() throws(TinctureError) {
+    try CheckpointWriter.checkVacant(output, policy: policy)
+    for recipe in recipes { try Planner.check(recipe, methods: MethodRegistry.all) }
+  }
+
+  /// Refuses to replace what holds an input, which would be lost.
+  private func checkInputs(_ models: [ModelInput], outside output: FilePath) throws(TinctureError) {
+    guard let existing = FileIdentity(of: output) else { return }
+    for model in models {
+      let adapter = model.adapter?.changes.first?.change.down.file.path
+      for path in [model.location.path, adapter] {
+        guard let path, existing.holds(path) else { continue }
+        throw TinctureError(
+          .cannotCreate,
+          "The output holds the input \(path), which replacing it would remove. Choose another name.",
+          at: .init(file: output.string))
+      }
+    }
   }
 
   /// Carries all recipes out.
@@ -79,9 +104,12 @@ public struct MergeJob: Sendable {
     planned: @Sendable (Recipe, MergePlan) -> Void = { _, _ in },
     observer: (@Sendable (MergeEvent) -> Void)? = nil
   ) async throws(TinctureError) -> [MergeReport] {
+    try check()
     var reports: [MergeReport] = []
     for position in recipes.indices {
-      let plan = try plan(position)
+      var planner = try planner(position)
+      try checkInputs(planner.models, outside: output(of: position))
+      let plan = try planner.plan()
       planned(recipes[position], plan)
       let isStage = position < recipes.count - 1
       let target = output(of: position)

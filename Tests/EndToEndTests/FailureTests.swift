@@ -219,6 +219,48 @@ struct FailureTests {
     #expect(try workshop.names("out") == [".git"])
   }
 
+  @Test(
+    "What holds an input is not replaced even with --force",
+    arguments: ["a", "link", "folder", "folder/c", "c.safetensors"])
+  func outputIsInput(output: String) async throws {
+    try base.write("folder/c", in: workshop)
+    try workshop.write("c.safetensors", base.safetensors())
+    try FileManager.default.createSymbolicLink(
+      at: workshop.url("link"), withDestinationURL: workshop.url("a"))
+    try workshop.write(
+      "recipe.yaml",
+      "merge_method: linear\nmodels: [{model: a}, {model: folder/c}, {model: c.safetensors}]\n"
+        + "parameters: {weight: 1}\n")
+    let run = try await workshop.tincture("merge", "recipe.yaml", output, "--force")
+    expect(run, ends: 73)
+    #expect(run.errors.contains("The output holds the input"))
+    for folder in ["a", "folder/c"] {
+      #expect(try SavedModel(folder, in: workshop).names == base.names.sorted())
+    }
+    #expect(try SavedModel("c.safetensors", in: workshop).names == base.names.sorted())
+  }
+
+  @Test("What is wrong with a later recipe or the output is found before the first recipe runs")
+  func laterRecipe() async throws {
+    func recipe(_ last: String) -> String {
+      """
+      name: pair
+      merge_method: linear
+      models: [{model: a}, {model: b}]
+      parameters: {weight: 1}
+      ---
+      merge_method: ties
+      base_model: base
+      models: [{model: pair}]
+      parameters: {weight: 1\(last)}
+      """
+    }
+    try await fail(
+      recipe(", densty: 0.3"), status: 65, says: ["recipe.yaml:9", "did you mean density?"])
+    try workshop.write("out/precious", "")
+    try await fail(recipe(""), status: 73, says: ["--force"])
+  }
+
   @Test("An output below a file cannot be made")
   func parentIsFile() async throws {
     try workshop.write(

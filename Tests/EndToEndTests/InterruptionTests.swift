@@ -24,11 +24,13 @@ struct InterruptionTests {
     return max(0, (journal ?? "").utf8.count { $0 == UInt8(ascii: "\n") } - 1)
   }
 
-  /// Starts the merge and waits until it has done some steps more.
-  private func start(_ options: String..., doing steps: Int) async throws -> RunningTool {
+  /// Starts the merge and sends it a signal when it has done some steps more.
+  private func start(
+    _ options: String..., doing steps: Int, then signal: Int32, after delay: TimeInterval = 0
+  ) async throws -> RunningTool {
     let goal = recordedSteps() + steps
     let running = try workshop.start(merge + options)
-    try await running.wait { recordedSteps() >= goal }
+    await running.send(signal, after: delay) { recordedSteps() >= goal }
     return running
   }
 
@@ -44,9 +46,9 @@ struct InterruptionTests {
     var chance = Noise(42, "delays")
     var kills = 0
     for _ in 0..<5 {
-      let running = try await start("--resume", doing: 1 + Int((chance.next() + 1) * 1.5))
-      try await Task.sleep(for: .milliseconds(Int((chance.next() + 1) * 10)))
-      running.send(SIGKILL)
+      let running = try await start(
+        "--resume", doing: 1 + Int((chance.next() + 1) * 1.5), then: SIGKILL,
+        after: Double(chance.next() + 1) * 0.01)
       if try await running.end().status == 0 { break }
       kills += 1
       #expect(!workshop.exists("out"))
@@ -66,8 +68,7 @@ struct InterruptionTests {
 
   @Test("Ctrl-C ends with status 130 and leaves nothing", arguments: [SIGINT, SIGTERM])
   func interrupted(signal: Int32) async throws {
-    let running = try await start(doing: 1)
-    running.send(signal)
+    let running = try await start(doing: 1, then: signal)
     let run = try await running.end()
     expect(run, ends: 130)
     #expect(run.errors.contains("interrupted"))
@@ -77,8 +78,7 @@ struct InterruptionTests {
   @Test("Ctrl-C with --resume keeps what is done, and the next run goes on from there")
   func resumed() async throws {
     let reference = try await reference()
-    let running = try await start("--resume", doing: 2)
-    running.send(SIGINT)
+    let running = try await start("--resume", doing: 2, then: SIGINT)
     expect(try await running.end(), ends: 130)
     #expect(!workshop.exists("out"))
     let done = recordedSteps()
@@ -93,8 +93,7 @@ struct InterruptionTests {
 
   @Test("What another recipe has left is not taken over")
   func otherRecipe() async throws {
-    let running = try await start("--resume", doing: 2)
-    running.send(SIGINT)
+    let running = try await start("--resume", doing: 2, then: SIGINT)
     expect(try await running.end(), ends: 130)
     let changed = merge.map { $0 == "density=0.5" ? "density=0.6" : $0 }
     let run = try await workshop.start(changed + ["--resume", "--json"]).end()
@@ -109,10 +108,23 @@ struct InterruptionTests {
         == workshop.bytes("fresh")["model.safetensors"])
   }
 
+  @Test("When an input has changed, the merge starts anew")
+  func otherInput() async throws {
+    let running = try await start("--resume", doing: 2, then: SIGKILL)
+    _ = try await running.end()
+    try BulkModel().write("a", seed: 9, in: workshop)
+    let run = try await workshop.start(merge + ["--resume", "--json"]).end()
+    expect(run, ends: 0)
+    let report = try #require(
+      JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any])
+    #expect(report["resumed_steps"] as? Int == 0)
+    let reference = try await reference()
+    #expect(try workshop.bytes("out") == reference)
+  }
+
   @Test("Two merges into one output do not mix: the second is refused, the first goes on")
   func concurrent() async throws {
-    let first = try await start(doing: 1)
-    first.send(SIGSTOP)
+    let first = try await start(doing: 1, then: SIGSTOP)
     let second = try await workshop.start(merge).end()
     expect(second, ends: 73)
     #expect(second.errors.contains("Another process is writing this output"))

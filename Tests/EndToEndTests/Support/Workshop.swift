@@ -140,9 +140,22 @@ final class RunningTool: Sendable {
       status: process.terminationStatus, output: try text("-output"), errors: try text("-errors"))
   }
 
-  /// Waits until a condition holds or the process has ended.
-  func wait(until condition: () -> Bool) async throws {
-    while isRunning, !condition() { try await Task.sleep(for: .milliseconds(1)) }
+  /// Sends a signal once a condition holds and a delay has passed, unless the process has ended.
+  ///
+  /// A thread of its own watches, as tasks may have to wait while other tests are busy.
+  func send(
+    _ signal: Int32, after delay: TimeInterval = 0, when condition: @escaping @Sendable () -> Bool
+  )
+    async
+  {
+    await withCheckedContinuation { continuation in
+      Thread.detachNewThread {
+        while self.isRunning, !condition() { Thread.sleep(forTimeInterval: 0.0005) }
+        Thread.sleep(forTimeInterval: delay)
+        self.send(signal)
+        continuation.resume()
+      }
+    }
   }
 }
 

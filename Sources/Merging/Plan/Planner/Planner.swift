@@ -34,28 +34,8 @@ public struct Planner {
   ) throws(TinctureError) {
     self.recipe = recipe
     self.settings = settings
-    let wanted = recipe.method.value.lowercased().replacing("-", with: "_")
-    guard
-      let method = methods.first(where: {
-        $0.info.name == wanted || $0.info.aliases.contains(wanted)
-      })
-    else {
-      let names = methods.flatMap { [$0.info.name] + $0.info.aliases }
-      let nearest = nearestName(to: wanted, among: names)
-      throw recipe.error(
-        at: recipe.method.position,
-        "There is no method \"\(recipe.method.value)\"; "
-          + (nearest.map { "did you mean \($0)?" } ?? "`tincture methods` lists them."))
-    }
-    self.method = method
-    preset = try Self.preset(recipe, method.info)
-    let check = ParameterCheck(recipe, method.info, all: methods)
-    notes = check.notes
+    (method, preset, notes) = try Self.checked(recipe, methods)
     var problems = ProblemList()
-    for problem in check.problems { problems.add(problem) }
-    notes += Self.ignoredSettings(recipe)
-    try Self.checkBase(recipe, method.info, &problems)
-    try problems.finish()
     var models: [ModelInput] = []
     var positions: [ModelReference: Int] = [:]
     for reference in recipe.referencedModels {
@@ -70,6 +50,42 @@ public struct Planner {
     try problems.finish()
     self.models = models
     self.positions = positions
+  }
+
+  /// Checks what can be checked before models are opened: method, preset, parameters and base.
+  ///
+  /// - Parameters:
+  ///   - recipe: The recipe.
+  ///   - methods: The known methods.
+  /// - Throws: `recipe` with all faults at once.
+  public static func check(_ recipe: Recipe, methods: [any MergeMethod]) throws(TinctureError) {
+    _ = try checked(recipe, methods)
+  }
+
+  private static func checked(_ recipe: Recipe, _ methods: [any MergeMethod])
+    throws(TinctureError)
+    -> (method: any MergeMethod, preset: [String: ParameterValue], notes: [String])
+  {
+    let wanted = recipe.method.value.lowercased().replacing("-", with: "_")
+    guard
+      let method = methods.first(where: {
+        $0.info.name == wanted || $0.info.aliases.contains(wanted)
+      })
+    else {
+      let names = methods.flatMap { [$0.info.name] + $0.info.aliases }
+      let nearest = nearestName(to: wanted, among: names)
+      throw recipe.error(
+        at: recipe.method.position,
+        "There is no method \"\(recipe.method.value)\"; "
+          + (nearest.map { "did you mean \($0)?" } ?? "`tincture methods` lists them."))
+    }
+    let preset = try preset(recipe, method.info)
+    let check = ParameterCheck(recipe, method.info, all: methods)
+    var problems = ProblemList()
+    for problem in check.problems { problems.add(problem) }
+    try checkBase(recipe, method.info, &problems)
+    try problems.finish()
+    return (method, preset, check.notes + ignoredSettings(recipe))
   }
 
   /// What mergekit's recipes may say and nothing here depends on.
