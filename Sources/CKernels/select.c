@@ -16,22 +16,22 @@ void tincture_histogram_high(const float *x, int magnitude, uint32_t *counts, si
   }
 }
 
-// Gathers the low halves of matching elements before counting them, so that neither a branch nor a
-// chain of increments waits for each element.
+// Gathers matching elements before counting them, so that neither a branch nor a chain of increments
+// waits for each element.
 #define HISTOGRAM_LOW(ORDER)                                        \
-  uint16_t found[256];                                              \
+  uint32_t found[256], origin = first << 16, span = buckets << 16;  \
   for (size_t start = 0; start < n; start += 256) {                 \
     size_t end = n - start < 256 ? n : start + 256, count = 0;      \
     for (size_t i = start; i < end; i++) {                          \
-      uint32_t order = ORDER;                                       \
-      found[count] = (uint16_t)order;                               \
-      count += order >> 16 == high;                                 \
+      uint32_t distance = (ORDER) - origin;                         \
+      found[count] = distance;                                      \
+      count += distance < span;                                     \
     }                                                               \
     for (size_t i = 0; i < count; i++) counts[found[i]]++;          \
   }
 
 void tincture_histogram_low(
-    const float *x, int magnitude, uint32_t high, uint64_t *counts, size_t n) {
+    const float *x, int magnitude, uint32_t first, uint32_t buckets, uint64_t *counts, size_t n) {
   if (magnitude) {
     HISTOGRAM_LOW(magnitude_of(x[i]))
   } else {

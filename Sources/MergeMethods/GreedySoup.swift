@@ -33,6 +33,11 @@ public struct GreedySoup: MergeMethod {
   /// Steps may be cut anywhere.
   public func isElementwise(_ parameters: ResolvedParameters) -> Bool { true }
 
+  /// The contents of the score file; nothing when it cannot be read.
+  public func externalState(_ parameters: ResolvedParameters) -> [UInt8] {
+    (try? InputFile(opening: FilePath(parameters[Self.scores])).contents()) ?? []
+  }
+
   /// Decides which models are in the soup.
   ///
   /// - Parameter session: Gives the names of the models.

@@ -33,7 +33,8 @@ public struct Sce: MergeMethod {
   public func workingMemory(_ parameters: ResolvedParameters, _ scope: WorkingScope)
     -> WorkingMemory
   {
-    WorkingMemory(vectors: 4, bytes: 1_400_000)
+    let ranks = anticipates(scope) ? 1 : 0
+    return WorkingMemory(vectors: 4, bytes: OrderStatistic.memory(expecting: ranks) + 1 << 19)
   }
 
   /// Makes one tensor.
@@ -69,6 +70,11 @@ public struct Sce: MergeMethod {
     }
   }
 
+  /// Whether the threshold is guessed in the first pass, which saves the second where the guess holds.
+  private func anticipates(_ scope: WorkingScope) -> Bool {
+    scope.elementCount >= 1 << 20 && OrderStatistic.memory(expecting: 1) <= scope.share / 2
+  }
+
   /// Which positions stay, for all models alike.
   private enum Selection {
     case everything
@@ -81,7 +87,8 @@ public struct Sce: MergeMethod {
     let fraction = inputs[Self.topk]
     guard fraction < 1 else { return .everything }
     guard fraction > 0 else { return .nothing }
-    var statistic = OrderStatistic(.magnitude)
+    var statistic = OrderStatistic(
+      .magnitude, expecting: anticipates(inputs.workingScope) ? [1 - fraction] : [], skipsZeros: true)
     var mean = inputs.scratch()
     var variance = inputs.scratch()
     var different = 0
@@ -94,9 +101,11 @@ public struct Sce: MergeMethod {
     let count = Int(Double(different) * fraction)
     guard count > 0 else { return .nothing }
     statistic.select([total - count])
-    try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
-      Self.variance(&block, &mean, &variance)
-      statistic.refine(variance.prefix(block.count))
+    if statistic.needsRefinement {
+      try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
+        Self.variance(&block, &mean, &variance)
+        statistic.refine(variance.prefix(block.count))
+      }
     }
     guard let finding = statistic.finding(rank: total - count) else { return .nothing }
     return .largest(finding.cut(keeping: count, of: total))

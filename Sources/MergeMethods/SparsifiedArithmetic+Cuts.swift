@@ -65,7 +65,7 @@ extension SparsifiedArithmetic {
       // The published rule keeps the element on the threshold and so one more than asked.
       ranks[model] = exact ? total - max(1, count) : max(0, total - count - 1)
     }
-    let findings = try Self.findings(partial, { [ranks[$0] ?? 0] }, inputs)
+    let findings = try findings(partial, { [ranks[$0] ?? 0] }, inputs)
     for model in partial {
       guard let finding = findings[model]?.first else { continue }
       cuts[model] = .largest(
@@ -95,7 +95,7 @@ extension SparsifiedArithmetic {
       if kept == 0 { cuts[model] = .nothing } else { bands[model] = (kept, total - bottom - kept) }
     }
     let counted = partial.filter { bands[$0] != nil }
-    let findings = try Self.findings(
+    let findings = try findings(
       counted,
       { model in
         guard let band = bands[model] else { return [] }
@@ -112,17 +112,25 @@ extension SparsifiedArithmetic {
   }
 
   /// The magnitudes of the task vectors that have the wanted ranks, by two passes over the tensor.
-  private static func findings(
+  private func findings(
     _ models: [Int], _ ranks: (Int) -> [Int], _ inputs: MergeInputs
   ) throws(TinctureError) -> [Int: [OrderStatistic.Finding]] {
+    let total = Double(max(1, inputs.elementCount))
+    let anticipates = anticipates(inputs.workingScope)
     var statistics: [Int: OrderStatistic] = [:]
-    for model in models { statistics[model] = OrderStatistic(.magnitude) }
+    for model in models {
+      statistics[model] = OrderStatistic(
+        .magnitude, expecting: anticipates ? ranks(model).map { Double($0) / total } : [])
+    }
     try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
       for model in models { statistics[model]?.count(block[model: model]) }
     }
     for model in models { statistics[model]?.select(ranks(model)) }
-    try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
-      for model in models { statistics[model]?.refine(block[model: model]) }
+    let open = models.filter { statistics[$0]?.needsRefinement ?? false }
+    if !open.isEmpty {
+      try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
+        for model in open { statistics[model]?.refine(block[model: model]) }
+      }
     }
     var findings: [Int: [OrderStatistic.Finding]] = [:]
     for model in models {

@@ -93,10 +93,10 @@ public struct SparsifiedArithmetic: MergeMethod {
     var memory = WorkingMemory(vectors: elects ? 2 : 0)
     switch sparsifier {
     case .none, .random: break
-    case .magnitude: memory.bytes = 1_400_000 * scope.modelCount
+    case .magnitude: memory.bytes = statisticsBytes(scope)
     case .outliers:
       memory.wholeRows = parameters[Self.band] == "row"
-      memory.bytes = memory.wholeRows ? 32 * scope.rowLength : 1_900_000 * scope.modelCount
+      memory.bytes = memory.wholeRows ? 32 * scope.rowLength : statisticsBytes(scope)
     case .rank:
       memory.wholeRows = true
       memory.bytes = 350_000 + 36 * scope.rowLength
@@ -110,6 +110,19 @@ public struct SparsifiedArithmetic: MergeMethod {
   func keepsMasks(_ parameters: ResolvedParameters, _ scope: WorkingScope) -> Bool {
     sparsifier == .rank && parameters[rescale] && parameters[Self.rescaleRule] == "l1"
       && maskBytes(scope) <= scope.share / 2
+  }
+
+  /// Whether thresholds are guessed in the first pass, which saves the second where the guess holds.
+  func anticipates(_ scope: WorkingScope) -> Bool {
+    scope.elementCount >= 1 << 20
+      && OrderStatistic.memory(expecting: 2) * scope.modelCount <= scope.share / 2
+  }
+
+  private func statisticsBytes(_ scope: WorkingScope) -> Int {
+    let ranks = sparsifier == .outliers ? 2 : 1
+    let guessed = OrderStatistic.memory(expecting: anticipates(scope) ? ranks : 0)
+    // The second pass looks into as many further buckets.
+    return (guessed + ranks << 19) * scope.modelCount
   }
 
   private func maskBytes(_ scope: WorkingScope) -> Int {

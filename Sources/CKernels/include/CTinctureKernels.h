@@ -75,9 +75,10 @@ double tincture_softmax_divergence(const float *a, const float *b, double floor,
 // counts[order(x) >> 16] += 1 for every x; counts has 65,536 entries. order() maps floats to
 // unsigned integers that sort alike: magnitudes use the lower half when `magnitude` is not zero.
 void tincture_histogram_high(const float *x, int magnitude, uint32_t *counts, size_t n);
-// counts[order(x) & 0xffff] += 1 for every x whose upper half is `high`.
+// counts[order(x) - (first << 16)] += 1 for every x whose upper half is one of the `buckets` from
+// `first` on; counts has 65,536 entries for each bucket.
 void tincture_histogram_low(
-    const float *x, int magnitude, uint32_t high, uint64_t *counts, size_t n);
+    const float *x, int magnitude, uint32_t first, uint32_t buckets, uint64_t *counts, size_t n);
 // x = 0 where the magnitude is below the threshold; of those equal to it, only the first `ties`
 // (counted down) are kept.
 void tincture_keep_from(uint32_t threshold, uint64_t *ties, float *x, size_t n);

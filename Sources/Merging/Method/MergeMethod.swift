@@ -41,6 +41,14 @@ public protocol MergeMethod: Sendable {
   /// - Returns: How many vectors of a block's length, and how many further bytes.
   func workingMemory(_ parameters: ResolvedParameters, _ scope: WorkingScope) -> WorkingMemory
 
+  /// What decides about the result besides models and parameters, such as the contents of a file.
+  ///
+  /// An interrupted merge is continued only when it is the same.
+  ///
+  /// - Parameter parameters: The values of the first step.
+  /// - Returns: Bytes that differ when the result would.
+  func externalState(_ parameters: ResolvedParameters) -> [UInt8]
+
   /// Finds out what has to be known about the whole model.
   ///
   /// - Parameter session: Passes over all steps.
@@ -102,6 +110,8 @@ extension MergeMethod {
   public func isElementwise(_ parameters: ResolvedParameters) -> Bool { false }
   /// Any combination is acceptable.
   public func objection(to parameters: ResolvedParameters, modelCount: Int) -> String? { nil }
+  /// Nothing.
+  public func externalState(_ parameters: ResolvedParameters) -> [UInt8] { [] }
   /// No working memory.
   public func workingMemory(_ parameters: ResolvedParameters, _ scope: WorkingScope)
     -> WorkingMemory

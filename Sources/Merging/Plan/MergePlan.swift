@@ -81,6 +81,7 @@ public struct MergePlan: Sendable {
     var hash = Fingerprint()
     hash.combine(method.info.name)
     hash.combine("\(options.seed) \(options.nonFinite.rawValue)")
+    if let first = steps.first { hash.combine(method.externalState(first.parameters)) }
     for file in layout.files {
       hash.combine(file.name)
       hash.combine(file.header)
