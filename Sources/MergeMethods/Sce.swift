@@ -88,7 +88,8 @@ public struct Sce: MergeMethod {
     guard fraction < 1 else { return .everything }
     guard fraction > 0 else { return .nothing }
     var statistic = OrderStatistic(
-      .magnitude, expecting: anticipates(inputs.workingScope) ? [1 - fraction] : [], skipsZeros: true)
+      .magnitude, expecting: anticipates(inputs.workingScope) ? [1 - fraction] : [],
+      skipsZeros: true)
     var mean = inputs.scratch()
     var variance = inputs.scratch()
     var different = 0

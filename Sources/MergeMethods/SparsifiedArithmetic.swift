@@ -112,15 +112,17 @@ public struct SparsifiedArithmetic: MergeMethod {
       && maskBytes(scope) <= scope.share / 2
   }
 
-  /// Whether thresholds are guessed in the first pass, which saves the second where the guess holds.
+  /// Whether the threshold is guessed in the first pass, which saves the second where the guess holds.
+  ///
+  /// Bands have two thresholds; counting around both costs more than the second pass.
   func anticipates(_ scope: WorkingScope) -> Bool {
-    scope.elementCount >= 1 << 20
-      && OrderStatistic.memory(expecting: 2) * scope.modelCount <= scope.share / 2
+    sparsifier == .magnitude && scope.elementCount >= 1 << 20
+      && OrderStatistic.memory(expecting: 1) * scope.modelCount <= scope.share / 2
   }
 
   private func statisticsBytes(_ scope: WorkingScope) -> Int {
     let ranks = sparsifier == .outliers ? 2 : 1
-    let guessed = OrderStatistic.memory(expecting: anticipates(scope) ? ranks : 0)
+    let guessed = OrderStatistic.memory(expecting: anticipates(scope) ? 1 : 0)
     // The second pass looks into as many further buckets.
     return (guessed + ranks << 19) * scope.modelCount
   }

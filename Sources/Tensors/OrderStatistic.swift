@@ -214,7 +214,8 @@ public struct OrderStatistic: Sendable {
       guard let lower = Self.locate(rank - upper.before, in: counts) else { return nil }
       return Finding(
         value: value(order: bucket << 16 | UInt32(lower.position)),
-        smaller: upper.before + lower.before, equal: Int(counts[counts.startIndex + lower.position]))
+        smaller: upper.before + lower.before, equal: Int(counts[counts.startIndex + lower.position])
+      )
     }
     return nil
   }

@@ -24,14 +24,16 @@ struct OrderStatisticGuessTests {
     return (statistic.finding(rank: rank), refined)
   }
 
-  private func check(_ found: OrderStatistic.Finding?, _ values: ContiguousArray<Float>, rank: Int) {
+  private func check(_ found: OrderStatistic.Finding?, _ values: ContiguousArray<Float>, rank: Int)
+  {
     let sorted = values.map(\.magnitude).sorted()
     #expect(found?.value == sorted[rank])
     #expect(found?.smaller == sorted.firstIndex(of: sorted[rank]))
     #expect(found?.equal == sorted.count { $0 == sorted[rank] })
   }
 
-  @Test("A guess from numbers like all others saves the second pass", arguments: [0.1, 0.5, 0.7, 0.95])
+  @Test(
+    "A guess from numbers like all others saves the second pass", arguments: [0.1, 0.5, 0.7, 0.95])
   func holds(fraction: Double) {
     let values = numbers { value, _ in value * value * value }
     let rank = Int(fraction * Double(Self.count))
