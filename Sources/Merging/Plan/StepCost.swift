@@ -58,7 +58,7 @@ public struct EngineTuning: Sendable, Hashable {
   public var share: Int
 
   /// Creates a set of sizes.
-  public init(windowBytes: Int = 1 << 20, blockElements: Int = 1 << 14, share: Int = 64 << 20) {
+  public init(windowBytes: Int = 1 << 17, blockElements: Int = 1 << 14, share: Int = 64 << 20) {
     self.windowBytes = windowBytes
     self.blockElements = blockElements
     self.share = share
