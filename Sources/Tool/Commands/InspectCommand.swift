@@ -43,6 +43,9 @@ struct InspectCommand: AsyncParsableCommand {
         guard let entry = input.checkpoint[name] else { continue }
         findings.append(try TensorFinding(entry, reads: norms || check))
       }
+      if findings.isEmpty, let filter {
+        Console.remark("note: no tensor has a name that contains \"\(filter)\".")
+      }
       if display.json {
         Console.result(json(input, findings).text())
       } else {

@@ -62,6 +62,10 @@ struct RecipeOptions: ParsableArguments {
       ]
     }
     let file = file ?? ""
+    guard FileKind(of: FilePath(file)) != .directory else {
+      throw TinctureError(
+        .missingInput, "This is a directory; name the recipe file in it.", at: .init(file: file))
+    }
     let bytes = try InputFile(opening: FilePath(file)).contents()
     let folder = FilePath(file).removingLastComponent()
     return try RecipeParser.parse(bytes: bytes, file: file) { path in
