@@ -70,8 +70,8 @@ public enum DirectoryListing {
   /// Lists a directory, sorted by bytes, without `.` and `..`.
   ///
   /// - Parameter directory: The directory.
-  /// - Returns: The names.
-  /// - Throws: `missingInput` when it cannot be read.
+  /// - Returns: The names; those that are no UTF-8 are left out.
+  /// - Throws: `missingInput` when it cannot be opened, `io` when reading it fails.
   /// - Complexity: O(n log n).
   public static func names(in directory: FilePath) throws(TinctureError) -> [String] {
     guard let stream = directory.withPlatformString({ opendir($0) }) else {
@@ -81,12 +81,21 @@ public enum DirectoryListing {
     }
     defer { closedir(stream) }
     var names: [String] = []
-    while let entry = readdir(stream) {
-      let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
-        pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+    while names.count < mostNames {
+      errno = 0
+      guard let entry = readdir(stream) else {
+        guard errno != 0 else { break }
+        throw TinctureError(
+          .io, "Listing the directory failed: \(Errno(rawValue: errno)).",
+          at: .init(file: directory.string))
       }
-      if name != ".", name != ".." { names.append(name) }
+      let bytes = withUnsafeBytes(of: entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+      if let name = String(validating: bytes, as: UTF8.self), name != ".", name != ".." {
+        names.append(name)
+      }
     }
     return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
   }
+
+  private static let mostNames = 1_000_000
 }

@@ -136,7 +136,8 @@ public struct ModelLocator: Sendable {
     TinctureError(.missingInput, message, at: .init(model: reference))
   }
 
-  private static func expandingHome(_ path: String, home: String?) -> String {
+  /// Replaces a leading `~` by the home directory, when there is one.
+  package static func expandingHome(_ path: String, home: String?) -> String {
     guard let home, path == "~" || path.hasPrefix("~/") else { return path }
     return home + path.dropFirst()
   }

@@ -1,13 +1,6 @@
-import SystemPackage
+internal import SystemPackage
+internal import TinctureCheckpoints
 public import TinctureTensors
-
-#if canImport(Darwin)
-  import Darwin
-#elseif canImport(Musl)
-  import Musl
-#else
-  import Glibc
-#endif
 
 extension ModelReference {
   /// Reads a reference as a recipe spells it.
@@ -63,8 +56,7 @@ extension ModelReference {
 
   /// Replaces a leading `~` by the home directory, when the environment names one.
   public static func expandingHome(_ path: String) -> String {
-    guard path == "~" || path.hasPrefix("~/"), let home = getenv("HOME") else { return path }
-    return String(cString: home) + path.dropFirst()
+    ModelLocator.expandingHome(path, home: HubEnvironment.current["HOME"])
   }
 
   /// Splits a reference at its adapter.
