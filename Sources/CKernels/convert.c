@@ -11,6 +11,17 @@ TINCTURE_KERNEL uint32_t tincture_widen_bf16(const uint16_t *x, float *y, size_t
   return largest;
 }
 
+TINCTURE_KERNEL uint32_t tincture_difference_bf16(
+    const uint16_t *restrict x, const float *restrict base, float *restrict y, size_t n) {
+  uint32_t largest = 0;
+  for (size_t i = 0; i < n; i++) {
+    uint32_t bits = (uint32_t)x[i] << 16, size = bits & 0x7fffffffu;
+    largest = size > largest ? size : largest;
+    y[i] = float_of(bits) - base[i];
+  }
+  return largest;
+}
+
 TINCTURE_KERNEL uint32_t tincture_widen_f16(const uint16_t *x, float *y, size_t n) {
   uint32_t largest = 0;
   for (size_t i = 0; i < n; i++) {

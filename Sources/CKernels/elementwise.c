@@ -21,14 +21,9 @@ TINCTURE_KERNEL void tincture_multiply(const float *restrict m, float *restrict 
   for (size_t i = 0; i < n; i++) x[i] = x[i] * m[i];
 }
 
-TINCTURE_KERNEL void tincture_divide_nonzero(
+TINCTURE_KERNEL void tincture_divide(
     const float *restrict x, float *restrict y, size_t n) {
   for (size_t i = 0; i < n; i++) y[i] = y[i] / (x[i] == 0.0f ? 1.0f : x[i]);
-}
-
-TINCTURE_KERNEL void tincture_divide_at_least(
-    float floor, const float *restrict x, float *restrict y, size_t n) {
-  for (size_t i = 0; i < n; i++) y[i] = y[i] / (x[i] > floor ? x[i] : floor);
 }
 
 TINCTURE_KERNEL void tincture_combine(
@@ -44,17 +39,6 @@ TINCTURE_KERNEL void tincture_nearswap(
     float w = t / (distance > floor ? distance : floor);
     w = w < 0.0f ? 0.0f : w > 1.0f ? 1.0f : w;
     y[i] = w * b[i] + (1.0f - w) * a[i];
-  }
-}
-
-TINCTURE_KERNEL void tincture_agree(
-    float w, const float *restrict v, const float *restrict s, float *restrict num,
-    float *restrict den, size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    float y = w * v[i];
-    int agrees = s[i] >= 0.0f ? y > 0.0f : y < 0.0f;
-    num[i] = num[i] + (agrees ? y : 0.0f);
-    den[i] = den[i] + (agrees ? w : 0.0f);
   }
 }
 
@@ -87,15 +71,6 @@ TINCTURE_KERNEL void tincture_count_active(
   }
   *unique += alone;
   *shared += together;
-}
-
-TINCTURE_KERNEL void tincture_squared_deviation(
-    float a, const float *restrict x, const float *restrict mean, float *restrict squares,
-    size_t n) {
-  for (size_t i = 0; i < n; i++) {
-    float d = x[i] - mean[i];
-    squares[i] = squares[i] + a * (d * d);
-  }
 }
 
 TINCTURE_KERNEL void tincture_scaled_distance(

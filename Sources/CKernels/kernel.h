@@ -21,6 +21,12 @@
 #define TINCTURE_KERNEL
 #endif
 
+// Functions written for AVX-512, called only where __builtin_cpu_supports("x86-64-v4") says so.
+#if defined(__x86_64__) && defined(__GLIBC__)
+#include <immintrin.h>
+#define TINCTURE_AVX512 __attribute__((target("arch=x86-64-v4")))
+#endif
+
 #define TINCTURE_INLINE static inline __attribute__((always_inline))
 
 typedef float float8 __attribute__((vector_size(32), aligned(4), may_alias));
@@ -39,5 +45,13 @@ TINCTURE_INLINE float float_of(uint32_t bits) {
 }
 
 TINCTURE_INLINE uint32_t magnitude_of(float value) { return bits_of(value) & 0x7fffffffu; }
+
+// The SplitMix64 sequence that starts at the key.
+TINCTURE_INLINE uint64_t counter_number(uint64_t key, uint64_t index) {
+  uint64_t z = key + (index + 1) * 0x9e3779b97f4a7c15ull;
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+  return z ^ (z >> 31);
+}
 
 #endif

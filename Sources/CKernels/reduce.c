@@ -46,6 +46,44 @@ TINCTURE_KERNEL double tincture_sum_magnitudes(const float *x, size_t n) {
   REDUCTION(magnitude8(load8(p)), magnitude8(load8(p + 8)));
 }
 
+// Adds sixteen elements whose bits are set; the others count as zero.
+TINCTURE_INLINE void spread16(const float *x, const uint8_t *bits, size_t n, float *out) {
+  for (size_t i = 0; i < 16; i++) out[i] = i < n && bits[i / 8] >> (i % 8) & 1 ? x[i] : 0.0f;
+}
+
+TINCTURE_KERNEL static double sum_kept_any(const float *x, const uint8_t *bits, size_t n) {
+  lanes sum = {{0}, {0}};
+  for (size_t i = 0; i < n; i += 16) {
+    float kept[16];
+    spread16(x + i, bits + i / 8, n - i, kept);
+    sum.low += magnitude8(load8(kept));
+    sum.high += magnitude8(load8(kept + 8));
+  }
+  return combine(&sum);
+}
+
+#ifdef TINCTURE_AVX512
+TINCTURE_AVX512 static double sum_kept_512(const float *x, const uint8_t *bits, size_t n) {
+  lanes sum = {{0}, {0}};
+  for (size_t i = 0; i < n; i += 16) {
+    size_t rest = n - i;
+    uint32_t kept = bits[i / 8], valid = rest < 16 ? (1u << rest) - 1 : 0xffff;
+    if (rest > 8) kept |= (uint32_t)bits[i / 8 + 1] << 8;
+    __m512 v = _mm512_abs_ps(_mm512_maskz_loadu_ps((__mmask16)(kept & valid), x + i));
+    sum.low += (double8)_mm512_cvtps_pd(_mm512_castps512_ps256(v));
+    sum.high += (double8)_mm512_cvtps_pd(_mm512_extractf32x8_ps(v, 1));
+  }
+  return combine(&sum);
+}
+#endif
+
+double tincture_sum_magnitudes_kept(const float *x, const uint8_t *bits, size_t n) {
+#ifdef TINCTURE_AVX512
+  if (__builtin_cpu_supports("x86-64-v4")) return sum_kept_512(x, bits, n);
+#endif
+  return sum_kept_any(x, bits, n);
+}
+
 TINCTURE_KERNEL double tincture_dot(const float *x, const float *y, size_t n) {
   lanes sum = {{0}, {0}};
   size_t i = 0;

@@ -1,3 +1,4 @@
+internal import Synchronization
 public import SystemPackage
 public import TinctureTensors
 
@@ -13,11 +14,32 @@ public struct RangeWriter: Sendable {
   }
 
   private let descriptors: [(descriptor: FileDescriptor, path: FilePath)]
+  private let turns: [Turn]
   private let write: Write
 
   init(_ descriptors: [(descriptor: FileDescriptor, path: FilePath)], write: @escaping Write) {
     self.descriptors = descriptors
+    turns = descriptors.map { _ in Turn() }
     self.write = write
+  }
+
+  /// Who writes to a file just now: systems let one at a time write, and the others spin.
+  private final class Turn: Sendable { let taken = Mutex(()) }
+
+  /// Writes bytes at a position of a file unless someone else is writing to it just now.
+  ///
+  /// - Parameters:
+  ///   - bytes: The bytes.
+  ///   - file: The position of the file in the layout.
+  ///   - offset: The position of the first byte.
+  /// - Returns: Whether the bytes were written.
+  /// - Throws: `io` when the disk is full or the write fails.
+  public func writeIfFree(_ bytes: UnsafeRawBufferPointer, file: Int, offset: Int)
+    throws(TinctureError) -> Bool
+  {
+    try turns[file].taken.withLockIfAvailable { _ throws(TinctureError) in
+      try put(bytes, file: file, offset: offset)
+    } != nil
   }
 
   /// Writes bytes at a position of a file.
@@ -28,6 +50,12 @@ public struct RangeWriter: Sendable {
   ///   - offset: The position of the first byte.
   /// - Throws: `io` when the disk is full or the write fails.
   public func write(_ bytes: UnsafeRawBufferPointer, file: Int, offset: Int) throws(TinctureError) {
+    try turns[file].taken.withLock { _ throws(TinctureError) in
+      try put(bytes, file: file, offset: offset)
+    }
+  }
+
+  private func put(_ bytes: UnsafeRawBufferPointer, file: Int, offset: Int) throws(TinctureError) {
     let (descriptor, path) = descriptors[file]
     var done = 0
     while done < bytes.count {

@@ -40,11 +40,7 @@ public struct Linear: ElementwiseMergeMethod {
     into output: inout MutableSpan<Float>
   ) {
     let weights = inputs[Self.weight]
-    for (model, weight) in weights.enumerated() {
-      Kernels.add(block[model: model], times: Float(weight), to: &output)
-    }
-    if inputs[Self.normalize] {
-      Kernels.scale(&output, by: Float(1 / weights.reduce(0, +)))
-    }
+    let scale = inputs[Self.normalize] ? Float(1 / weights.reduce(0, +)) : 1
+    block.weightedSum(weights.map { Float($0) }, scale: scale, into: &output)
   }
 }

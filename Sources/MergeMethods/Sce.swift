@@ -29,12 +29,14 @@ public struct Sce: MergeMethod {
   /// Creates the method.
   public init() {}
 
-  /// A histogram and four vectors.
+  /// A search for a threshold, a mask and a vector.
   public func workingMemory(_ parameters: ResolvedParameters, _ scope: WorkingScope)
     -> WorkingMemory
   {
-    let ranks = anticipates(scope) ? 1 : 0
-    return WorkingMemory(vectors: 4, bytes: OrderStatistic.memory(expecting: ranks) + 1 << 19)
+    // The search ends before the mask begins.
+    let mask = Self.records(scope) ? Self.maskBytes(scope) : 0
+    return WorkingMemory(
+      vectors: 1, bytes: max(scope.rankSearchBytes(ranks: 1, series: 1), mask))
   }
 
   /// Makes one tensor.
@@ -45,127 +47,80 @@ public struct Sce: MergeMethod {
         Kernels.copy(block.base, to: &output)
       }
     }
-    let weights = try energies(inputs, selection)
-    var running = selection
-    var mean = inputs.scratch()
+    let (weights, chosen) = try energies(inputs, selection)
+    let ones = weights.map { _ in Float(1) }
+    var running = chosen
     var variance = inputs.scratch()
-    var divisor = inputs.scratch()
     try inputs.produce(.taskVectors) { (block, output) throws(TinctureError) in
-      Self.apply(&running, to: &block, &mean, &variance)
-      let count = block.count
-      mean.use(count) { sum in
-        Kernels.clear(&sum)
-        for model in weights.indices { Kernels.add(block[model: model], to: &sum) }
-      }
-      divisor.use(count) { divisor in
-        Kernels.clear(&divisor)
-        for (model, weight) in weights.enumerated() {
-          Kernels.accumulateAgreeing(
-            block[model: model], weight: Float(weight), signs: mean.prefix(count),
-            numerator: &output, denominator: &divisor)
-        }
-        Kernels.divide(&output, byAtLeast: 1e-6, divisor.span)
-      }
-      Kernels.add(block.base, to: &output)
+      running.apply(to: &block, &variance, inputs.workspace)
+      block.elect(
+        votes: ones, weights: weights.map { Float($0) }, divisor: .participantsAtLeast(1e-6),
+        into: &output)
     }
-  }
-
-  /// Whether the threshold is guessed in the first pass, which saves the second where the guess holds.
-  private func anticipates(_ scope: WorkingScope) -> Bool {
-    scope.elementCount >= 1 << 20 && OrderStatistic.memory(expecting: 1) <= scope.share / 2
-  }
-
-  /// Which positions stay, for all models alike.
-  private enum Selection {
-    case everything
-    case nothing
-    case largest(MagnitudeCut)
   }
 
   // The positions with the largest variance; positions on which all models agree never count.
-  private func select(_ inputs: MergeInputs) throws(TinctureError) -> Selection {
+  private func select(_ inputs: MergeInputs) throws(TinctureError) -> SharedSelection {
     let fraction = inputs[Self.topk]
     guard fraction < 1 else { return .everything }
     guard fraction > 0 else { return .nothing }
-    var statistic = OrderStatistic(
-      .magnitude, expecting: anticipates(inputs.workingScope) ? [1 - fraction] : [],
-      skipsZeros: true)
-    var mean = inputs.scratch()
+    var search = RankSearch(.magnitude)
     var variance = inputs.scratch()
-    var different = 0
-    try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
-      Self.variance(&block, &mean, &variance)
-      different += Kernels.countNonzero(variance.prefix(block.count))
-      statistic.count(variance.prefix(block.count))
+    if inputs.workingScope.samples(ranks: 1, series: 1) {
+      try inputs.sample(.taskVectors, count: RankSearch.sampleCount) {
+        (block) throws(TinctureError) in
+        variance.use(block.count) { block.variance(into: &$0) }
+        search.sample(variance.prefix(block.count))
+      }
+      search.expect([1 - fraction], skippingZeros: true)
     }
     let total = inputs.elementCount
-    let count = Int(Double(different) * fraction)
-    guard count > 0 else { return .nothing }
-    statistic.select([total - count])
-    if statistic.needsRefinement {
+    var count = 0
+    while !search.isFinished {
+      var different = 0
       try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
-        Self.variance(&block, &mean, &variance)
-        statistic.refine(variance.prefix(block.count))
+        variance.use(block.count) { block.variance(into: &$0) }
+        different += Kernels.countNonzero(variance.prefix(block.count))
+        search.count(variance.prefix(block.count))
       }
+      count = Int(Double(different) * fraction)
+      guard count > 0 else { return .nothing }
+      search.endPass(ranks: [total - count])
     }
-    guard let finding = statistic.finding(rank: total - count) else { return .nothing }
+    guard let finding = search.finding(rank: total - count) else { return .nothing }
     return .largest(finding.cut(keeping: count, of: total))
   }
 
-  private func energies(_ inputs: MergeInputs, _ selection: Selection) throws(TinctureError)
-    -> [Double]
+  /// The share of each model in the energy that is left, and the selection in the form that costs least
+  /// from now on.
+  private func energies(_ inputs: MergeInputs, _ selection: SharedSelection)
+    throws(TinctureError) -> ([Double], SharedSelection)
   {
     var sums = [Double](repeating: 0, count: inputs.modelCount)
     var running = selection
-    var mean = inputs.scratch()
+    var mask = RecordedMask()
+    let records = Self.records(inputs.workingScope) && selection.needsVariance
+    if records { mask.reserve(Self.maskBytes(inputs.workingScope)) }
     var variance = inputs.scratch()
+    let workspace = inputs.workspace
     try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
-      Self.apply(&running, to: &block, &mean, &variance)
+      running.apply(to: &block, &variance, workspace)
+      if records { workspace.readMask(block.count) { mask.append($0) } }
       for model in sums.indices {
         Kernels.addDot(block[model: model], block[model: model], to: &sums[model])
       }
     }
+    let chosen = records ? SharedSelection.recorded(mask) : selection
     let energies = sums.map { $0 / Double(max(1, inputs.elementCount)) }
     let total = energies.reduce(0, +)
     guard total >= inputs[Self.uniformBelow], total > 0 else {
-      return sums.map { _ in 1 / Double(sums.count) }
+      return (sums.map { _ in 1 / Double(sums.count) }, chosen)
     }
-    return energies.map { $0 / total }
+    return (energies.map { $0 / total }, chosen)
   }
 
-  private static func apply(
-    _ selection: inout Selection, to block: inout ElementBlock, _ mean: inout ScratchVector,
-    _ variance: inout ScratchVector
-  ) {
-    guard case .largest(let cut) = selection else { return }
-    Self.variance(&block, &mean, &variance)
-    var after = cut
-    for model in 0..<block.modelCount {
-      var own = cut
-      let scores = variance.prefix(block.count)
-      block.change(model: model) { x in own.keep(&x, whereLargest: scores) }
-      after = own
-    }
-    selection = .largest(after)
-  }
+  /// Whether the mask is kept between passes instead of being worked out again.
+  private static func records(_ scope: WorkingScope) -> Bool { maskBytes(scope) <= scope.share / 2 }
 
-  // Σ (τᵢ − mean)² / N in single precision.
-  private static func variance(
-    _ block: inout ElementBlock, _ mean: inout ScratchVector, _ variance: inout ScratchVector
-  ) {
-    let count = block.count
-    let share = 1 / Float(block.modelCount)
-    mean.use(count) { mean in
-      Kernels.clear(&mean)
-      for model in 0..<block.modelCount { Kernels.add(block[model: model], to: &mean) }
-      Kernels.scale(&mean, by: share)
-    }
-    let center = mean.prefix(count)
-    variance.use(count) { variance in
-      Kernels.clear(&variance)
-      for model in 0..<block.modelCount {
-        Kernels.addSquaredDeviation(block[model: model], from: center, times: share, to: &variance)
-      }
-    }
-  }
+  private static func maskBytes(_ scope: WorkingScope) -> Int { scope.elementCount / 8 + 1 }
 }

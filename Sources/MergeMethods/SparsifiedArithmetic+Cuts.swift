@@ -37,9 +37,10 @@ extension SparsifiedArithmetic {
     case .rank:
       let inverse = inputs[rescale] && inputs[Self.rescaleRule] == "density"
       for (model, epsilon) in inputs[Self.epsilon].enumerated() where partial.contains(model) {
-        cuts[model] = .ranked(
-          inputs.random("della", model: model), low: densities[model] - epsilon, spread: epsilon,
-          inverse: inverse)
+        let drop = RankedDrop(
+          random: inputs.random("della", model: model), low: densities[model] - epsilon,
+          spread: epsilon)
+        cuts[model] = inverse ? .rankedInverse(drop) : .ranked(drop)
       }
     case .magnitude:
       if let state {
@@ -111,30 +112,32 @@ extension SparsifiedArithmetic {
     }
   }
 
-  /// The magnitudes of the task vectors that have the wanted ranks, by two passes over the tensor.
+  /// The magnitudes of the task vectors that have the wanted ranks.
   private func findings(
     _ models: [Int], _ ranks: (Int) -> [Int], _ inputs: MergeInputs
   ) throws(TinctureError) -> [Int: [OrderStatistic.Finding]] {
-    let total = Double(max(1, inputs.elementCount))
-    let anticipates = anticipates(inputs.workingScope)
-    var statistics: [Int: OrderStatistic] = [:]
-    for model in models {
-      statistics[model] = OrderStatistic(
-        .magnitude, expecting: anticipates ? ranks(model).map { Double($0) / total } : [])
-    }
-    try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
-      for model in models { statistics[model]?.count(block[model: model]) }
-    }
-    for model in models { statistics[model]?.select(ranks(model)) }
-    let open = models.filter { statistics[$0]?.needsRefinement ?? false }
-    if !open.isEmpty {
-      try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
-        for model in open { statistics[model]?.refine(block[model: model]) }
+    let ranksByModel = models.map(ranks)
+    var searches = models.map { _ in RankSearch(.magnitude) }
+    let most = ranksByModel.map(\.count).max() ?? 0
+    if inputs.workingScope.samples(ranks: most, series: inputs.modelCount) {
+      try inputs.sample(.taskVectors, count: RankSearch.sampleCount) {
+        (block) throws(TinctureError) in
+        for (index, model) in models.enumerated() { searches[index].sample(block[model: model]) }
+      }
+      let total = Double(inputs.elementCount)
+      for index in models.indices {
+        searches[index].expect(ranksByModel[index].map { Double($0) / total })
       }
     }
+    while searches.contains(where: { !$0.isFinished }) {
+      try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
+        for (index, model) in models.enumerated() { searches[index].count(block[model: model]) }
+      }
+      for index in models.indices { searches[index].endPass(ranks: ranksByModel[index]) }
+    }
     var findings: [Int: [OrderStatistic.Finding]] = [:]
-    for model in models {
-      findings[model] = ranks(model).compactMap { statistics[model]?.finding(rank: $0) }
+    for (index, model) in models.enumerated() {
+      findings[model] = ranksByModel[index].compactMap { searches[index].finding(rank: $0) }
     }
     return findings
   }
@@ -166,6 +169,8 @@ extension SparsifiedArithmetic {
     var running = cuts
     let records = keepsMasks(inputs.step.parameters, inputs.workingScope)
     var masks = [RecordedMask](repeating: RecordedMask(), count: cuts.count)
+    if records { for model in cut { masks[model].reserve(maskBytes(inputs.workingScope)) } }
+    let workspace = inputs.workspace
     let wholeRows = sparsifier == .rank || (sparsifier == .outliers && inputs[Self.band] == "row")
     try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
       // Blocks of whole rows are summed row by row, so that sums do not depend on the block size.
@@ -174,16 +179,23 @@ extension SparsifiedArithmetic {
       for model in cut {
         for start in stride(from: 0, to: block.count, by: piece) {
           let range = start..<min(start + piece, block.count)
-          Kernels.addMagnitudes(block[model: model].extracting(range), to: &before[model])
+          if case .ranked(let drop) = cuts[model] {
+            drop.select(
+              block[model: model].extracting(range), from: first + start, workspace,
+              all: &before[model], kept: &after[model])
+            if records { workspace.readMask(range.count) { masks[model].append($0) } }
+          } else {
+            Kernels.addMagnitudes(block[model: model].extracting(range), to: &before[model])
+          }
         }
+        if case .ranked = cuts[model] { continue }
         block.change(model: model) { x in
-          running[model].apply(to: &x, from: first, rowLength: rowLength, inputs.workspace)
+          running[model].apply(to: &x, from: first, rowLength: rowLength, workspace)
         }
         for start in stride(from: 0, to: block.count, by: piece) {
           let range = start..<min(start + piece, block.count)
           Kernels.addMagnitudes(block[model: model].extracting(range), to: &after[model])
         }
-        if records { masks[model].append(block[model: model]) }
       }
     }
     if records { for model in cut { cuts[model] = .recorded(masks[model]) } }

@@ -124,7 +124,7 @@ extension SparsifiedArithmetic {
     } count: { (balance: inout Int, inputs) throws(TinctureError) in
       var sum = inputs.scratch()
       var running = try cuts(inputs, trim)
-      let weights = inputs[Self.weight]
+      let weights = inputs[Self.weight].map { Float($0) }
       try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
         let (start, rowLength) = (block.start, block.rowLength)
         for model in weights.indices {
@@ -133,10 +133,7 @@ extension SparsifiedArithmetic {
           }
         }
         balance += sum.use(block.count) { sum in
-          Kernels.clear(&sum)
-          for (model, weight) in weights.enumerated() {
-            Kernels.add(block[model: model], times: Float(weight), to: &sum)
-          }
+          block.weightedSum(weights, into: &sum)
           return Kernels.signBalance(sum.span)
         }
       }

@@ -86,21 +86,23 @@ public struct SparsifiedArithmetic: MergeMethod {
     return nil
   }
 
-  /// Thresholds need histograms; sums need two or three vectors.
+  /// Thresholds need histograms, ranks need masks.
   public func workingMemory(_ parameters: ResolvedParameters, _ scope: WorkingScope)
     -> WorkingMemory
   {
-    var memory = WorkingMemory(vectors: elects ? 2 : 0)
+    var memory = WorkingMemory(vectors: elects ? 1 : 0)
     switch sparsifier {
     case .none, .random: break
-    case .magnitude: memory.bytes = statisticsBytes(scope)
+    case .magnitude: memory.bytes = scope.rankSearchBytes(ranks: 1, series: scope.modelCount)
     case .outliers:
       memory.wholeRows = parameters[Self.band] == "row"
-      memory.bytes = memory.wholeRows ? 32 * scope.rowLength : statisticsBytes(scope)
+      memory.bytes =
+        memory.wholeRows
+        ? 32 * scope.rowLength : scope.rankSearchBytes(ranks: 2, series: scope.modelCount)
     case .rank:
       memory.wholeRows = true
-      memory.bytes = 350_000 + 36 * scope.rowLength
-      if keepsMasks(parameters, scope) { memory.bytes += maskBytes(scope) }
+      memory.bytes = 40_000 + 24 * scope.rowLength
+      if keepsMasks(parameters, scope) { memory.bytes += scope.modelCount * maskBytes(scope) }
     }
     return memory
   }
@@ -109,35 +111,22 @@ public struct SparsifiedArithmetic: MergeMethod {
   /// worked out again; the result is the same.
   func keepsMasks(_ parameters: ResolvedParameters, _ scope: WorkingScope) -> Bool {
     sparsifier == .rank && parameters[rescale] && parameters[Self.rescaleRule] == "l1"
-      && maskBytes(scope) <= scope.share / 2
+      && scope.modelCount * maskBytes(scope) <= scope.share / 2
   }
 
-  /// Whether the threshold is guessed in the first pass, which saves the second where the guess holds.
-  ///
-  /// Bands have two thresholds; counting around both costs more than the second pass.
-  func anticipates(_ scope: WorkingScope) -> Bool {
-    sparsifier == .magnitude && scope.elementCount >= 1 << 20
-      && OrderStatistic.memory(expecting: 1) * scope.modelCount <= scope.share / 2
-  }
-
-  private func statisticsBytes(_ scope: WorkingScope) -> Int {
-    let ranks = sparsifier == .outliers ? 2 : 1
-    let guessed = OrderStatistic.memory(expecting: anticipates(scope) ? 1 : 0)
-    // The second pass looks into as many further buckets.
-    return (guessed + ranks << 19) * scope.modelCount
-  }
-
-  private func maskBytes(_ scope: WorkingScope) -> Int {
-    // Arrays grow by doubling.
-    scope.modelCount * (scope.elementCount / 4 + 4096)
+  func maskBytes(_ scope: WorkingScope) -> Int {
+    RecordedMask.bytes(scope.elementCount, rowLength: scope.rowLength)
   }
 
   /// Makes one tensor.
   public func merge(_ inputs: MergeInputs, state: GlobalTrim?) throws(TinctureError) {
     var cuts = try cuts(inputs, state)
     let factors = try rescaling(inputs, &cuts)
-    let weights = inputs[Self.weight]
+    let weights = inputs[Self.weight].map { Float($0) }
     let scale = Float(inputs[Self.scale])
+    let sum = inputs[Self.weight].reduce(0, +)
+    let normalizes = inputs[normalize] && sum.magnitude >= 1e-8
+    let total = normalizes ? scale / Float(sum) : scale
     let zeroSign = state?.majority ?? 1
     var running = cuts
     try inputs.produce(.taskVectors) { (block, output) throws(TinctureError) in
@@ -149,44 +138,12 @@ public struct SparsifiedArithmetic: MergeMethod {
         }
       }
       if elects {
-        elect(
-          &block, weights, zeroSign: zeroSign, normalize: inputs[normalize], inputs, into: &output)
-        Kernels.scale(&output, by: scale)
+        block.elect(
+          votes: weights, weights: weights, zeroSign: zeroSign,
+          divisor: inputs[normalize] ? .participants : .none, scale: scale, into: &output)
       } else {
-        for (model, weight) in weights.enumerated() {
-          Kernels.add(block[model: model], times: Float(weight), to: &output)
-        }
-        let total = weights.reduce(0, +)
-        let normalizes = inputs[normalize] && total.magnitude >= 1e-8
-        Kernels.scale(&output, by: normalizes ? scale / Float(total) : scale)
+        block.weightedSum(weights, scale: total, addingBase: true, into: &output)
       }
-      Kernels.add(block.base, to: &output)
-    }
-  }
-
-  // Adds the elements whose sign is that of the weighted sum.
-  private func elect(
-    _ block: inout ElementBlock, _ weights: [Double], zeroSign: Float, normalize: Bool,
-    _ inputs: MergeInputs, into output: inout MutableSpan<Float>
-  ) {
-    var sum = inputs.scratch()
-    var divisor = inputs.scratch()
-    sum.use(block.count) { sum in
-      Kernels.clear(&sum)
-      for (model, weight) in weights.enumerated() {
-        Kernels.add(block[model: model], times: Float(weight), to: &sum)
-      }
-      if zeroSign < 0 { Kernels.replaceZeros(&sum, by: zeroSign) }
-    }
-    let signs = sum.prefix(block.count)
-    divisor.use(block.count) { divisor in
-      Kernels.clear(&divisor)
-      for (model, weight) in weights.enumerated() {
-        Kernels.accumulateAgreeing(
-          block[model: model], weight: Float(weight), signs: signs, numerator: &output,
-          denominator: &divisor)
-      }
-      if normalize { Kernels.divide(&output, byNonzero: divisor.span) }
     }
   }
 }

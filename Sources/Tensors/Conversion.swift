@@ -33,6 +33,32 @@ extension Kernels {
     }
   }
 
+  /// Widens stored elements to `Float` and subtracts others.
+  ///
+  /// - Parameters:
+  ///   - bytes: The stored elements; as many as `output` has.
+  ///   - dtype: Their type; must be arithmetic.
+  ///   - base: What is subtracted; as many.
+  ///   - output: Receives the differences.
+  /// - Returns: The bit pattern of the largest stored magnitude.
+  /// - Complexity: O(n).
+  public static func difference(
+    _ bytes: UnsafeRawBufferPointer, as dtype: DType, from base: Span<Float>,
+    into output: inout MutableSpan<Float>
+  ) -> UInt32 {
+    guard dtype == .bf16, let source = bytes.baseAddress else {
+      let largest = widen(bytes, as: dtype, into: &output)
+      subtract(base, from: &output)
+      return largest
+    }
+    precondition(bytes.count >= 2 * output.count, "Widening needs \(output.count) elements.")
+    var largest: UInt32 = 0
+    call(base, &output) { base, y, n in
+      largest = tincture_difference_bf16(source.assumingMemoryBound(to: UInt16.self), base, y, n)
+    }
+    return largest
+  }
+
   /// Rounds values to nearest, ties to even, and stores them.
   ///
   /// - Parameters:

@@ -48,29 +48,37 @@ public struct CounterRandom: Sendable, Hashable {
     }
   }
 
-  /// Sets elements of one row to zero with a probability that falls with their magnitude's rank.
+  /// Decides which elements of one row stay, with a probability that grows with their magnitude's rank.
   ///
   /// The element of ascending rank r (0 to n − 1, ties by index) stays with probability
-  /// low + 2 spread r / (n − 1); a single element with low + spread.
+  /// low + 2 spread r / (n − 1); a single element with low + spread. Elements that are zero are not
+  /// among those that stay, which changes nothing.
   ///
   /// - Parameters:
   ///   - row: The elements of a row.
   ///   - low: The probability of the smallest element to stay.
   ///   - spread: Half the distance to the probability of the largest.
   ///   - start: The index of the first element in its tensor.
+  ///   - sum: The sum of the row's magnitudes, which makes the search fast.
+  ///   - bits: Receives one bit for each element, the first lowest; as many bytes as are needed.
   ///   - scratch: Reused working memory.
-  /// - Complexity: O(n) for ordinary data; O(n²) when more than a few elements share fourteen leading
-  ///   bits without being equal.
-  public func dropByRank(
-    _ row: inout MutableSpan<Float>, low: Double, spread: Double, from start: Int,
-    scratch: inout [UInt32]
+  /// - Complexity: O(n) for ordinary data, O(n log n) for any.
+  public func keepByRank(
+    _ row: Span<Float>, low: Double, spread: Double, from start: Int, sum: Double,
+    bits: inout MutableSpan<UInt8>, scratch: inout [UInt64]
   ) {
+    precondition(bits.count == (row.count + 7) / 8, "The mask and the row differ in length.")
     let needed = tincture_rank_scratch(row.count)
-    if scratch.count < needed { scratch = [UInt32](repeating: 0, count: needed) }
+    if scratch.count < needed { scratch = [UInt64](repeating: 0, count: needed) }
+    let mean = sum / Double(max(1, row.count))
     scratch.withUnsafeMutableBufferPointer { scratch in
-      row.withUnsafeMutableBufferPointer { row in
-        guard let x = row.baseAddress, let memory = scratch.baseAddress else { return }
-        tincture_rank_drop(key, UInt64(start), low, spread, x, row.count, memory)
+      bits.withUnsafeMutableBufferPointer { bits in
+        row.withUnsafeBufferPointer { row in
+          guard let x = row.baseAddress, let memory = scratch.baseAddress,
+            let bits = bits.baseAddress
+          else { return }
+          tincture_rank_mask(key, UInt64(start), low, spread, mean, x, row.count, bits, memory)
+        }
       }
     }
   }

@@ -50,14 +50,7 @@ public enum Kernels {
 
   /// y /= x, where a zero of x counts as one.
   public static func divide(_ y: inout MutableSpan<Float>, byNonzero x: Span<Float>) {
-    call(x, &y) { x, y, n in tincture_divide_nonzero(x, y, n) }
-  }
-
-  /// y /= max(x, floor).
-  public static func divide(
-    _ y: inout MutableSpan<Float>, byAtLeast floor: Float, _ x: Span<Float>
-  ) {
-    call(x, &y) { x, y, n in tincture_divide_at_least(floor, x, y, n) }
+    call(x, &y) { x, y, n in tincture_divide(x, y, n) }
   }
 
   /// y = a x + b z.
@@ -65,13 +58,6 @@ public enum Kernels {
     _ a: Float, _ x: Span<Float>, _ b: Float, _ z: Span<Float>, into y: inout MutableSpan<Float>
   ) {
     call(x, z, &y) { x, z, y, n in tincture_combine(a, x, b, z, y, n) }
-  }
-
-  /// x = a where x is zero.
-  public static func replaceZeros(_ x: inout MutableSpan<Float>, by a: Float) {
-    x.withUnsafeMutableBufferPointer { x in
-      for index in x.indices where x[index] == 0 { x[index] = a }
-    }
   }
 
   /// How many more elements are positive than negative.
@@ -83,27 +69,15 @@ public enum Kernels {
     return balance
   }
 
-  /// Appends one bit for each element: set where it is not zero, the first element lowest.
-  public static func appendSupport(of x: Span<Float>, to bits: inout [UInt8]) {
-    let start = bits.count
-    bits.append(contentsOf: repeatElement(0, count: (x.count + 7) / 8))
-    x.withUnsafeBufferPointer { x in
-      bits.withUnsafeMutableBufferPointer { bits in
-        guard let p = x.baseAddress, let q = bits.baseAddress else { return }
-        tincture_pack_nonzero(p, q + start, x.count)
-      }
-    }
-  }
-
   /// x *= scale where the bit is set and 0 elsewhere, counting bits from the start of a byte.
   public static func keep(
-    _ x: inout MutableSpan<Float>, where bits: [UInt8], from byte: Int, scale: Float = 1
+    _ x: inout MutableSpan<Float>, where bits: Span<UInt8>, scale: Float = 1
   ) {
-    precondition(byte + (x.count + 7) / 8 <= bits.count, "The mask is shorter than the block.")
+    precondition(bits.count == (x.count + 7) / 8, "The mask and the block differ in length.")
     x.withUnsafeMutableBufferPointer { x in
       bits.withUnsafeBufferPointer { bits in
         guard let p = x.baseAddress, let q = bits.baseAddress else { return }
-        tincture_keep_bits(q + byte, scale, p, x.count)
+        tincture_keep_bits(q, scale, p, x.count)
       }
     }
   }
@@ -114,19 +88,6 @@ public enum Kernels {
     into y: inout MutableSpan<Float>
   ) {
     call(a, b, &y) { a, b, y, n in tincture_nearswap(a, b, t, floor, y, n) }
-  }
-
-  /// Adds w v to the numerator and w to the denominator where the sign of w v is that of `signs`;
-  /// zero signs count as positive, zero values never agree.
-  public static func accumulateAgreeing(
-    _ v: Span<Float>, weight w: Float, signs: Span<Float>,
-    numerator: inout MutableSpan<Float>, denominator: inout MutableSpan<Float>
-  ) {
-    precondition(denominator.count == numerator.count, "The sums must have the same length.")
-    denominator.withUnsafeMutableBufferPointer { denominator in
-      guard let d = denominator.baseAddress else { return }
-      call(v, signs, &numerator) { v, s, y, n in tincture_agree(w, v, s, y, d, n) }
-    }
   }
 
   /// Where |x| > epsilon: sum += x and count += 1.
@@ -157,13 +118,6 @@ public enum Kernels {
     var shared: UInt64 = 0
     reduce(x, count) { x, c, n in tincture_count_active(epsilon, x, c, &unique, &shared, n) }
     return (unique, shared)
-  }
-
-  /// squares += a (x − mean)².
-  public static func addSquaredDeviation(
-    _ x: Span<Float>, from mean: Span<Float>, times a: Float, to squares: inout MutableSpan<Float>
-  ) {
-    call(x, mean, &squares) { x, m, y, n in tincture_squared_deviation(a, x, m, y, n) }
   }
 
   /// y = k |b − a|.
@@ -206,6 +160,20 @@ public enum Kernels {
   public static func addMagnitudes(_ x: Span<Float>, to sum: inout Double) {
     reduce(x, x) { x, _, n in
       forEachSegment(n) { start, count in sum += tincture_sum_magnitudes(x + start, count) }
+    }
+  }
+
+  /// sum += Σ |x| over the elements whose bit is set, added segment by segment.
+  public static func addMagnitudes(_ x: Span<Float>, where bits: Span<UInt8>, to sum: inout Double)
+  {
+    precondition(bits.count == (x.count + 7) / 8, "The mask and the block differ in length.")
+    bits.withUnsafeBufferPointer { bits in
+      guard let bits = bits.baseAddress else { return }
+      reduce(x, x) { x, _, n in
+        forEachSegment(n) { start, count in
+          sum += tincture_sum_magnitudes_kept(x + start, bits + start / 8, count)
+        }
+      }
     }
   }
 

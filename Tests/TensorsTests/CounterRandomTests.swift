@@ -85,13 +85,20 @@ struct CounterRandomTests {
         values.count > 1 ? range.low + step * Double(rank) : range.low + range.spread
       if Self.random.uniform(at: 123 + index) >= chance { expected[index] = 0 }
     }
-    var scratch: [UInt32] = [UInt32](repeating: .max, count: 3)
-    for _ in 0..<2 {
-      let got = values.changed {
-        Self.random.dropByRank(
-          &$0, low: range.low, spread: range.spread, from: 123, scratch: &scratch)
-      }
-      #expect(got.differences(from: expected).isEmpty)
+    var sum = 0.0
+    Kernels.addMagnitudes(values.span, to: &sum)
+    // The sum is a hint: the decisions are the same without it.
+    for hint in [sum, 0, .infinity, sum / 1000, sum * 1000] {
+      var scratch = [UInt64](repeating: .max, count: 3)
+      var mask = ContiguousArray<UInt8>(repeating: 255, count: (values.count + 7) / 8)
+      var bits = mask.mutableSpan
+      Self.random.keepByRank(
+        values.span, low: range.low, spread: range.spread, from: 123, sum: hint, bits: &bits,
+        scratch: &scratch)
+      let got = values.changed { Kernels.keep(&$0, where: mask.span) }
+      // Zeros may lose their sign.
+      let positive = { (values: Floats) in Floats(values.map { $0 == 0 ? 0 : $0 }) }
+      #expect(positive(got).differences(from: positive(expected)).isEmpty)
     }
   }
 }

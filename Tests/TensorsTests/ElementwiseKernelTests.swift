@@ -55,20 +55,10 @@ struct ElementwiseTwin: Sendable, CustomStringConvertible {
     } twin: { x, _, _, _, y in
       x == 0 ? y : y / x
     },
-    .init(description: "divide by at least") { x, _, a, _, y in
-      Kernels.divide(&y, byAtLeast: a, x.span)
-    } twin: { x, _, a, _, y in
-      y / (x > a ? x : a)
-    },
     .init(description: "combine") { x, z, a, b, y in
       Kernels.combine(a, x.span, b, z.span, into: &y)
     } twin: { x, z, a, b, _ in
       rounded(a * x) + rounded(b * z)
-    },
-    .init(description: "replace zeros") { _, _, a, _, y in
-      Kernels.replaceZeros(&y, by: a)
-    } twin: { _, _, a, _, y in
-      y == 0 ? a : y
     },
     .init(description: "nearswap") { x, z, a, _, y in
       Kernels.nearswap(x.span, z.span, within: a, floor: 1e-6, into: &y)
@@ -77,12 +67,6 @@ struct ElementwiseTwin: Sendable, CustomStringConvertible {
       let ratio = a / (distance > 1e-6 ? distance : 1e-6)
       let w: Float = ratio < 0 ? 0 : ratio > 1 ? 1 : ratio
       return rounded(w * z) + rounded((1 - w) * x)
-    },
-    .init(description: "squared deviation") { x, z, a, _, y in
-      Kernels.addSquaredDeviation(x.span, from: z.span, times: a, to: &y)
-    } twin: { x, z, a, _, y in
-      let distance = x - z
-      return y + rounded(a * rounded(distance * distance))
     },
     .init(description: "scaled distance") { x, z, a, _, y in
       Kernels.scaledDistance(x.span, z.span, times: a, into: &y)
@@ -130,32 +114,6 @@ struct ElementwiseKernelTests {
     }
   }
 
-  @Test(
-    "Agreeing elements are added with their weights",
-    arguments: [Float(1), -0.5, 0, .leastNonzeroMagnitude])
-  func agreement(weight: Float) {
-    for length in Adversarial.lengths {
-      let v = Adversarial.floats(length, seed: 21)
-      let s = Adversarial.floats(length, seed: 22)
-      var numerator = Adversarial.floats(length, seed: 23, finite: true)
-      var denominator = Adversarial.ordinary(length, seed: 24)
-      var (sums, weights) = (numerator, denominator)
-      for index in 0..<length {
-        let value = weight * v[index]
-        let agrees = s[index] >= 0 ? value > 0 : value < 0
-        sums[index] += agrees ? value : 0
-        weights[index] += agrees ? weight : 0
-      }
-      var numeratorSpan = numerator.mutableSpan
-      var denominatorSpan = denominator.mutableSpan
-      Kernels.accumulateAgreeing(
-        v.span, weight: weight, signs: s.span, numerator: &numeratorSpan,
-        denominator: &denominatorSpan)
-      #expect(numerator.differences(from: sums).isEmpty)
-      #expect(denominator.differences(from: weights).isEmpty)
-    }
-  }
-
   @Test("Active elements are summed and counted", arguments: [Float(0), 1e-5, 1])
   func activity(epsilon: Float) {
     for length in Adversarial.lengths {
@@ -186,22 +144,20 @@ struct ElementwiseKernelTests {
   }
 
   @Test(
-    "A recorded mask keeps what was not zero, whatever the blocks are",
-    arguments: [1, 7, 8, 64, 5000])
-  func masks(block: Int) {
-    let marked = Adversarial.repetitive(4097, seed: 45)
-    let values = Adversarial.floats(4097, seed: 46)
-    var bits: [UInt8] = []
-    var kept = Floats()
-    let pieces = stride(from: 0, to: 4097, by: block).map { $0..<min($0 + block, 4097) }
-    for piece in pieces { Kernels.appendSupport(of: Floats(marked[piece]).span, to: &bits) }
-    var byte = 0
-    for piece in pieces {
-      kept += Floats(values[piece]).changed { Kernels.keep(&$0, where: bits, from: byte) }
-      byte += (piece.count + 7) / 8
-    }
-    #expect(byte == bits.count)
-    let expected = Floats(values.indices.map { marked[$0] == 0 ? 0 : values[$0] })
+    "Marked elements are kept, scaled and added up", arguments: Adversarial.lengths + [9, 4104])
+  func masks(length: Int) {
+    let marked = Adversarial.repetitive(length, seed: 45).map { $0 != 0 }
+    let values = Adversarial.floats(length, seed: 46)
+    var bits = ContiguousArray<UInt8>(repeating: 0, count: (length + 7) / 8)
+    for index in 0..<length where marked[index] { bits[index / 8] |= 1 << (index % 8) }
+    let kept = values.changed { Kernels.keep(&$0, where: bits.span, scale: 0.7) }
+    let expected = Floats(values.indices.map { marked[$0] ? 0.7 * values[$0] : 0 })
     #expect(kept.differences(from: expected).isEmpty)
+    let numbers = Adversarial.ordinary(length, seed: 47)
+    var (sum, twin) = (1.0, 1.0)
+    Kernels.addMagnitudes(numbers.span, where: bits.span, to: &sum)
+    let alone = Floats(numbers.indices.map { marked[$0] ? numbers[$0] : 0 })
+    Kernels.addMagnitudes(alone.span, to: &twin)
+    #expect(sum == twin)
   }
 }

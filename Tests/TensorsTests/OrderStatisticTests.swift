@@ -125,15 +125,24 @@ struct MagnitudeCutTests {
     }
   }
 
-  @Test("Elements stay by the score of their position")
-  func byScore() {
-    let scores = Floats(Adversarial.repetitive(500, seed: 81).map { $0.magnitude })
-    let values = Adversarial.ordinary(500, seed: 82)
-    for count in [1, 17, 250, 499] {
-      var cut = Self.cut(scores, keeping: count)
-      let got = values.changed { cut.keep(&$0, whereLargest: scores.span) }
-      let kept = Set(Self.descending(scores).prefix(count))
-      #expect(got == Floats(values.indices.map { kept.contains($0) ? values[$0] : 0 }))
+  @Test("A mask names the elements that stay", arguments: OrderSample.all)
+  func mask(sample: OrderSample) {
+    let values = sample.values
+    let order = Self.descending(values)
+    for count in Set([0, 1, values.count / 3, values.count]).sorted() {
+      let kept = Set(order.prefix(count))
+      for piece in [values.count, 7, 40] {
+        var cut = Self.cut(values, keeping: count)
+        var got: [Bool] = []
+        for start in stride(from: 0, to: values.count, by: piece) {
+          let part = Floats(values[start..<min(start + piece, values.count)])
+          var bits = ContiguousArray<UInt8>(repeating: 255, count: (part.count + 7) / 8)
+          var span = bits.mutableSpan
+          cut.mask(part.span, into: &span)
+          got += part.indices.map { bits[$0 / 8] >> ($0 % 8) & 1 == 1 }
+        }
+        #expect(got == values.indices.map { kept.contains($0) })
+      }
     }
   }
 

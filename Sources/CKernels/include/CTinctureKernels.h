@@ -17,6 +17,8 @@ uint32_t tincture_widen_f32(const float *x, float *y, size_t n);
 uint32_t tincture_widen_f64(const double *x, float *y, size_t n);
 uint32_t tincture_widen_f8e4m3(const uint8_t *x, float *y, size_t n);
 uint32_t tincture_widen_f8e5m2(const uint8_t *x, float *y, size_t n);
+// y = x - base, returning the largest magnitude in x.
+uint32_t tincture_difference_bf16(const uint16_t *x, const float *base, float *y, size_t n);
 // Narrowing rounds to nearest, ties to even; NaN stays NaN. Overflow gives infinity where the type
 // has one and NaN in f8e4m3.
 void tincture_narrow_bf16(const float *x, uint16_t *y, size_t n);
@@ -38,15 +40,11 @@ void tincture_subtract(const float *x, float *y, size_t n);
 // y += x.
 void tincture_add(const float *x, float *y, size_t n);
 // y /= x, where a zero in x counts as one.
-void tincture_divide_nonzero(const float *x, float *y, size_t n);
-// y /= max(x, floor).
-void tincture_divide_at_least(float floor, const float *x, float *y, size_t n);
+void tincture_divide(const float *x, float *y, size_t n);
 // y = a x + b z;  y may be x or z.
 void tincture_combine(float a, const float *x, float b, const float *z, float *y, size_t n);
 // y = w b + (1 - w) a with w = min(max(t / max(|a - b|, floor), 0), 1).
 void tincture_nearswap(const float *a, const float *b, float t, float floor, float *y, size_t n);
-// num += w v and den += w where the sign of w v is the sign of s; zero s counts as positive.
-void tincture_agree(float w, const float *v, const float *s, float *num, float *den, size_t n);
 // Where |x| > epsilon: sum += x and count += 1.
 void tincture_accumulate_active(float epsilon, const float *x, float *sum, float *count, size_t n);
 // Where |x| > epsilon and count is 1: y = scale x.
@@ -55,18 +53,33 @@ void tincture_scale_unique(
 // Positions with |x| > epsilon that have count 1, and those with count above 1.
 void tincture_count_active(
     float epsilon, const float *x, const float *count, uint64_t *unique, uint64_t *shared, size_t n);
-// squares += a (x - mean)^2.
-void tincture_squared_deviation(float a, const float *x, const float *mean, float *squares, size_t n);
 // y = |b - a| k.
 void tincture_scaled_distance(const float *a, const float *b, float k, float *y, size_t n);
 // y = s >= threshold ? b : a.
 void tincture_choose(
     const float *s, float threshold, const float *a, const float *b, float *y, size_t n);
 
+// ---- several.c: several models, v[m][i] ------------------------------------------------------------
+// y = base + scale sum over m of w[m] v[m]; base may be NULL, here and below.
+void tincture_weighted_sum(
+    const float *const *v, const float *w, size_t models, float scale, const float *base, float *y,
+    size_t n);
+// y = base + scale times the sum of those w[m] v[m] that have the sign of the sum of vote[m] v[m],
+// divided by nothing, by the sum of their w[m] unless that is zero, or by that sum where it is above
+// floor and by floor elsewhere. Where the vote is zero the elected sign is that of zero_sign; zeros never take part.
+typedef enum { tincture_divide_none, tincture_divide_nonzero, tincture_divide_floor } tincture_divisor;
+void tincture_elect(
+    const float *const *v, const float *vote, const float *w, size_t models, float zero_sign,
+    tincture_divisor divisor, float floor, float scale, const float *base, float *y, size_t n);
+// y = share sum over m of (v[m] - mean)^2 with mean = share sum over m of v[m].
+void tincture_variance(const float *const *v, size_t models, float share, float *y, size_t n);
+
 // ---- reduce.c: sixteen lanes, double precision, fixed tree ---------------------------------------
 double tincture_dot(const float *x, const float *y, size_t n);
 double tincture_sum(const float *x, size_t n);
 double tincture_sum_magnitudes(const float *x, size_t n);
+// The sum over the elements whose bit is set, in the same order.
+double tincture_sum_magnitudes_kept(const float *x, const uint8_t *bits, size_t n);
 size_t tincture_count_nonzero(const float *x, size_t n);
 // sum over j of p_j ln(p_j / q_j) with p = softmax(b) + floor, q = softmax(a) + floor.
 double tincture_softmax_divergence(const float *a, const float *b, double floor, size_t n);
@@ -75,19 +88,24 @@ double tincture_softmax_divergence(const float *a, const float *b, double floor,
 // counts[order(x) >> 16] += 1 for every x; counts has 65,536 entries. order() maps floats to
 // unsigned integers that sort alike: magnitudes use the lower half when `magnitude` is not zero.
 void tincture_histogram_high(const float *x, int magnitude, uint32_t *counts, size_t n);
-// counts[order(x) - (first << 16)] += 1 for every x whose upper half is one of the `buckets` from
-// `first` on; counts has 65,536 entries for each bucket.
+// counts[order(x) & 0xffff] += 1 for every x whose upper half is `first`; counts has 65,536 entries.
 void tincture_histogram_low(
-    const float *x, int magnitude, uint32_t first, uint32_t buckets, uint64_t *counts, size_t n);
+    const float *x, int magnitude, uint32_t first, uint64_t *counts, size_t n);
+// counts[order(x) - first] += 1 for every x whose order lies in the `span` values from `first` on;
+// returns how many lie below.
+size_t tincture_count_range(
+    const float *x, int magnitude, uint32_t first, uint32_t span, uint32_t *counts, size_t n);
+// From this number on ties are unlimited and not counted down.
+#define TINCTURE_ALL_TIES (1ull << 62)
 // x = 0 where the magnitude is below the threshold; of those equal to it, only the first `ties`
 // (counted down) are kept.
 void tincture_keep_from(uint32_t threshold, uint64_t *ties, float *x, size_t n);
 // x = 0 where the magnitude is above the threshold; of those equal to it, the first `ties` (counted
 // down) are removed, too.
 void tincture_drop_from(uint32_t threshold, uint64_t *ties, float *x, size_t n);
-// x = 0 where the magnitude of key is below the threshold, ties as in keep_from; key may be x.
-void tincture_keep_where(
-    const float *key, uint32_t threshold, uint64_t *ties, float *x, size_t n);
+// Bit i % 8 of byte i / 8 is set where keep_from would keep x[i]; there are (n + 7) / 8 bytes.
+void tincture_mask_from(
+    const float *x, uint32_t threshold, uint64_t *ties, uint8_t *bits, size_t n);
 // x *= m.
 void tincture_multiply(const float *m, float *x, size_t n);
 
@@ -98,15 +116,17 @@ uint64_t tincture_random(uint64_t key, uint64_t index);
 // x[i] = 0 elsewhere.
 void tincture_random_drop(
     uint64_t key, uint64_t start, uint64_t threshold, float scale, float *x, size_t n);
-// One row of magnitude-ranked dropping: element i with ascending rank r (ties by index) is kept when
-// random(key, start + i) as a number in [0, 1) is below low + 2 spread r / (n - 1). Dropped elements
-// become 0. `scratch` has tincture_rank_scratch(n) entries.
-void tincture_rank_drop(
-    uint64_t key, uint64_t start, double low, double spread, float *x, size_t n, uint32_t *scratch);
-static inline size_t tincture_rank_scratch(size_t n) { return 5 * 16386 + 4 * n + 4097; }
-// Bit i % 8 of byte i / 8 is set where x[i] is not zero; there are (n + 7) / 8 bytes.
-void tincture_pack_nonzero(const float *x, uint8_t *bits, size_t n);
 // x[i] *= scale where the bit is set, x[i] = 0 elsewhere.
 void tincture_keep_bits(const uint8_t *bits, float scale, float *x, size_t n);
+
+// ---- rank.c: random dropping by the rank of magnitudes --------------------------------------------
+// One row: bit i % 8 of byte i / 8 is set when element i with ascending rank r (ties by index) has a
+// number random(key, start + i), taken in [0, 1), below low + 2 spread r / (n - 1). Zeros have no bit.
+// `mean` is that of the magnitudes and only a hint. `scratch` has tincture_rank_scratch(n) entries of
+// eight bytes.
+void tincture_rank_mask(
+    uint64_t key, uint64_t start, double low, double spread, double mean, const float *x, size_t n,
+    uint8_t *bits, uint64_t *scratch);
+size_t tincture_rank_scratch(size_t n);
 
 #endif

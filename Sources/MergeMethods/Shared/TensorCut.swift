@@ -19,7 +19,9 @@ enum TensorCut {
   /// Each element by chance.
   case random(CounterRandom, probability: Double)
   /// Each element by chance, larger ones of a row more likely.
-  case ranked(CounterRandom, low: Double, spread: Double, inverse: Bool)
+  case ranked(RankedDrop)
+  /// The same, and each that stays is divided by its own probability.
+  case rankedInverse(RankedDrop)
   /// The elements that an earlier pass kept.
   case recorded(RecordedMask)
 
@@ -42,20 +44,20 @@ enum TensorCut {
     case .recorded(var mask):
       // Taken out of `self`, so that the mask is not copied.
       self = .everything
-      mask.apply(to: &x, scale: scale)
+      mask.apply(to: &x, rowLength: rowLength, scale: scale)
       isScaled = true
       self = .recorded(mask)
     case .random(let random, let probability):
       random.drop(&x, keeping: probability, from: start, scale: scale)
       isScaled = true
-    case .ranked(let random, let low, let spread, let inverse):
+    case .ranked(let drop):
       Self.forEachRow(&x, rowLength) { row, offset in
-        if inverse {
-          Self.dropAndScale(&row, random, low, spread, start + offset, workspace)
-        } else {
-          random.dropByRank(
-            &row, low: low, spread: spread, from: start + offset, scratch: &workspace.ranking)
-        }
+        drop.apply(to: &row, from: start + offset, workspace, scale: scale)
+      }
+      isScaled = true
+    case .rankedInverse(let drop):
+      Self.forEachRow(&x, rowLength) { row, offset in
+        drop.applyInverse(to: &row, from: start + offset)
       }
     case .rowBand(let drop, let keep):
       Self.forEachRow(&x, rowLength) { row, _ in Self.keepBand(&row, drop: drop, keep: keep) }
@@ -73,12 +75,6 @@ enum TensorCut {
     }
   }
 
-  /// The order of a row's elements by magnitude, ascending, ties by position.
-  private static func ascending(_ row: borrowing MutableSpan<Float>) -> [Int] {
-    let sizes = (0..<row.count).map { row[$0].magnitude }
-    return sizes.indices.sorted { (sizes[$0], $0) < (sizes[$1], $1) }
-  }
-
   private static func keepBand(_ row: inout MutableSpan<Float>, drop: Int, keep: Int) {
     // Of equal elements the first count as larger, as everywhere.
     let sizes = (0..<row.count).map { row[$0].magnitude }
@@ -88,44 +84,13 @@ enum TensorCut {
     for index in order[..<first] { row[index] = 0 }
     for index in order[last...] { row[index] = 0 }
   }
-
-  /// Drops by rank and divides what is kept by its own probability, as the paper does.
-  private static func dropAndScale(
-    _ row: inout MutableSpan<Float>, _ random: CounterRandom, _ low: Double, _ spread: Double,
-    _ start: Int, _ workspace: Workspace
-  ) {
-    let order = ascending(row)
-    let step = order.count > 1 ? 2 * spread / Double(order.count - 1) : 0
-    let base = order.count > 1 ? low : low + spread
-    for (rank, index) in order.enumerated() {
-      let probability = base + step * Double(rank)
-      let kept = random.uniform(at: start + index) < probability
-      row[index] = kept ? row[index] / Float(probability) : 0
-    }
-  }
-}
-
-/// Which elements of a tensor an earlier pass kept, one bit for each, block by block.
-///
-/// Blocks come in the same order and sizes in every pass; each starts on a byte.
-struct RecordedMask {
-  private var bits: [UInt8] = []
-  private var position = 0
-
-  /// Remembers which elements of the next block are not zero.
-  mutating func append(_ x: Span<Float>) { Kernels.appendSupport(of: x, to: &bits) }
-
-  /// Sets the other elements of the next block to zero and scales these.
-  mutating func apply(to x: inout MutableSpan<Float>, scale: Float) {
-    Kernels.keep(&x, where: bits, from: position, scale: scale)
-    position += (x.count + 7) / 8
-  }
 }
 
 extension OrderStatistic.Finding {
   /// A cut that keeps exactly the `count` largest of `total` magnitudes, found at the rank of the
   /// smallest kept one.
   func cut(keeping count: Int, of total: Int) -> MagnitudeCut {
-    MagnitudeCut(at: value, ties: count - (total - smaller - equal))
+    let ties = count - (total - smaller - equal)
+    return MagnitudeCut(at: value, ties: ties >= equal ? .max : ties)
   }
 }

@@ -8,8 +8,9 @@ public struct ElementBlock: ~Copyable {
   public let count: Int
   /// The length of the tensor's rows.
   public let rowLength: Int
-  private let basePointer: UnsafeMutablePointer<Float>?
+  let basePointer: UnsafeMutablePointer<Float>?
   private let modelPointers: [UnsafeMutablePointer<Float>]
+  private let models: [UnsafePointer<Float>?]
 
   init(
     start: Int, count: Int, rowLength: Int, base: UnsafeMutablePointer<Float>?,
@@ -20,6 +21,7 @@ public struct ElementBlock: ~Copyable {
     self.rowLength = rowLength
     basePointer = base
     modelPointers = models
+    self.models = models.map { UnsafePointer($0) }
   }
 
   /// The number of models, the base not counted.
@@ -55,5 +57,10 @@ public struct ElementBlock: ~Copyable {
   public mutating func change(model index: Int, _ body: (inout MutableSpan<Float>) -> Void) {
     var span = MutableSpan<Float>(_unsafeStart: modelPointers[index], count: count)
     body(&span)
+  }
+
+  /// The models' elements, for kernels that go over all of them.
+  func withModels(_ body: (UnsafeBufferPointer<UnsafePointer<Float>?>) -> Void) {
+    models.withUnsafeBufferPointer(body)
   }
 }

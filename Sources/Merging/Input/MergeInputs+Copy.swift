@@ -18,7 +18,9 @@ extension MergeInputs {
         "\(reader.dtype.rawValue) elements in this order cannot be written as \(step.dtype.rawValue).",
         at: reader.place)
     }
-    var sink = OutputSink(step: step, writer: writer, buffer: workspace.output, advance: advance)
+    var sink = OutputSink(
+      step: step, writer: writer, piece: tuning.windowBytes, buffer: workspace.output,
+      advance: advance)
     var values = scratch()
     var start = step.elements.lowerBound
     while start < step.elements.upperBound {

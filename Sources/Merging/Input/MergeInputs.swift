@@ -32,7 +32,7 @@ public final class MergeInputs {
     self.advance = advance
     workspace.prepare(
       blockCapacity: cost.blockCapacity,
-      outputBytes: max(tuning.windowBytes, cost.blockCapacity * (step.dtype.byteWidth ?? 1)))
+      outputBytes: tuning.outputBytes(block: cost.blockCapacity, step.dtype))
   }
 
   /// Whether the step has a base.
@@ -82,6 +82,42 @@ public final class MergeInputs {
     try forEachBlock(form, body)
   }
 
+  /// Visits short pieces that are spread over the whole tensor, as a sample of its elements.
+  ///
+  /// - Parameters:
+  ///   - form: Models or task vectors.
+  ///   - count: About how many elements to visit.
+  ///   - body: Looks at a piece; may change the models' elements in place.
+  /// - Throws: What `body` throws, or `io`, or `checkpoint` for an element that is not finite.
+  public func sample(
+    _ form: InputForm, count: Int, _ body: (inout ElementBlock) throws(TinctureError) -> Void
+  ) throws(TinctureError) {
+    let pieces = max(1, count / Self.sampleLength)
+    let stride = step.elements.count / pieces
+    guard stride > Self.sampleLength else { return try forEachBlock(form, body) }
+    // Distances that share no factor with the rows, lest all pieces fall into the same columns.
+    let ranges = (0..<pieces).map { piece in
+      let share = (Double(piece) * 0.618_033_988_75).truncatingRemainder(dividingBy: 1)
+      let start =
+        step.elements.lowerBound + piece * stride
+        + Int(share * Double(stride - Self.sampleLength))
+      return start..<start + Self.sampleLength
+    }
+    let wasChecked = checked
+    for position in 0...step.models.count {
+      workspace.window(position, byteCount: tuning.windowBytes).readsAhead = false
+    }
+    defer {
+      for position in 0...step.models.count {
+        workspace.window(position, byteCount: tuning.windowBytes).readsAhead = true
+      }
+      checked = wasChecked
+    }
+    for range in ranges { try forEachBlock(form, in: range, body) }
+  }
+
+  private static let sampleLength = 256
+
   /// Visits all elements in order and writes the output.
   ///
   /// - Parameters:
@@ -95,7 +131,9 @@ public final class MergeInputs {
     guard let writer else {
       throw TinctureError(.internalError, "A survey must not produce output.")
     }
-    var sink = OutputSink(step: step, writer: writer, buffer: workspace.output, advance: advance)
+    var sink = OutputSink(
+      step: step, writer: writer, piece: tuning.windowBytes, buffer: workspace.output,
+      advance: advance)
     let result = scratch()
     var output = result
     try forEachBlock(form) { (block) throws(TinctureError) in
@@ -114,8 +152,10 @@ public final class MergeInputs {
   }
 
   private func forEachBlock(
-    _ form: InputForm, _ body: (inout ElementBlock) throws(TinctureError) -> Void
+    _ form: InputForm, in range: Range<Int>? = nil,
+    _ body: (inout ElementBlock) throws(TinctureError) -> Void
   ) throws(TinctureError) {
+    let elements = range ?? step.elements
     let readers = (step.base.map { [$0] } ?? []) + step.models
     let pointers = readers.map { _ in workspace.takeVector() }
     defer { for pointer in pointers { workspace.giveBack(pointer) } }
@@ -123,14 +163,24 @@ public final class MergeInputs {
     defer { if let rounding { workspace.giveBack(rounding) } }
     let basePointer = hasBase ? pointers[0] : nil
     let models = hasBase ? Array(pointers.dropFirst()) : pointers
-    var start = step.elements.lowerBound
-    while start < step.elements.upperBound {
+    var start = elements.lowerBound
+    while start < elements.upperBound {
       try interruption.check()
-      let count = min(blockCapacity, step.elements.upperBound - start)
+      let count = min(blockCapacity, elements.upperBound - start)
       for (position, reader) in readers.enumerated() {
         var span = MutableSpan<Float>(_unsafeStart: pointers[position], count: count)
         let window = workspace.window(position, byteCount: tuning.windowBytes)
-        var largest = try reader.read(start..<start + count, into: &span, window: window)
+        let range = start..<start + count
+        let minuend = position > 0 && form == .taskVectors ? basePointer : nil
+        if let minuend, rounding == nil {
+          let base = Span<Float>(_unsafeStart: minuend, count: count)
+          let largest = try reader.readDifference(range, from: base, into: &span, window: window)
+          if largest >= 0x7f80_0000, !checked || options.nonFinite != .error {
+            try treatNonFinite(&span, base: nil, reader, start)
+          }
+          continue
+        }
+        var largest = try reader.read(range, into: &span, window: window)
         if let dtype = step.inputRounding, let rounding, reader.dtype != dtype {
           // Before the check, since a narrower type may turn a large number into an infinite one.
           largest = max(largest, Self.round(&span, to: dtype, through: rounding))
@@ -138,12 +188,8 @@ public final class MergeInputs {
         if largest >= 0x7f80_0000, !checked || options.nonFinite != .error {
           try treatNonFinite(&span, base: position == 0 ? nil : basePointer, reader, start)
         }
-      }
-      if form == .taskVectors, let basePointer {
-        let base = Span<Float>(_unsafeStart: basePointer, count: count)
-        for pointer in models {
-          var span = MutableSpan<Float>(_unsafeStart: pointer, count: count)
-          Kernels.subtract(base, from: &span)
+        if let minuend {
+          Kernels.subtract(Span<Float>(_unsafeStart: minuend, count: count), from: &span)
         }
       }
       var block = ElementBlock(

@@ -2,6 +2,8 @@ internal import TinctureCheckpoints
 internal import TinctureTensors
 
 /// Rounds a step's blocks to the output type and writes them in large pieces.
+///
+/// While another worker writes to the same file, the sink goes on filling its buffer.
 struct OutputSink {
   private let writer: RangeWriter
   private let dtype: DType
@@ -9,14 +11,16 @@ struct OutputSink {
   private var offset: Int
   private let buffer: UnsafeMutableRawBufferPointer
   private var filled = 0
+  private let piece: Int
   private let advance: (Int) -> Void
 
   init(
-    step: MergeStep, writer: RangeWriter, buffer: UnsafeMutableRawBufferPointer,
+    step: MergeStep, writer: RangeWriter, piece: Int, buffer: UnsafeMutableRawBufferPointer,
     advance: @escaping (Int) -> Void
   ) {
     self.writer = writer
     self.buffer = buffer
+    self.piece = piece
     self.advance = advance
     dtype = step.dtype
     file = step.output.file
@@ -30,12 +34,19 @@ struct OutputSink {
       values, as: dtype,
       into: UnsafeMutableRawBufferPointer(rebasing: buffer[filled..<filled + bytes]))
     filled += bytes
+    guard filled >= piece else { return }
+    let ready = UnsafeRawBufferPointer(rebasing: buffer[..<filled])
+    if try writer.writeIfFree(ready, file: file, offset: offset) { proceed() }
   }
 
   mutating func flush() throws(TinctureError) {
     guard filled > 0 else { return }
     try writer.write(
       UnsafeRawBufferPointer(rebasing: buffer[..<filled]), file: file, offset: offset)
+    proceed()
+  }
+
+  private mutating func proceed() {
     advance(filled)
     offset += filled
     filled = 0

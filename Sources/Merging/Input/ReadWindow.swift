@@ -10,6 +10,8 @@ public final class ReadWindow {
   private var start = 0
   private var filled = 0
   private let preferred: Int
+  /// Whether more is read than asked for, up to the preferred size.
+  var readsAhead = true
 
   /// Creates a window that reads this many bytes at a time.
   public init(byteCount: Int) {
@@ -32,7 +34,7 @@ public final class ReadWindow {
     throws(TinctureError) -> UnsafeRawBufferPointer
   {
     if self.file !== file || offset < start || offset + count > start + filled {
-      let wanted = max(count, min(preferred, end - offset))
+      let wanted = readsAhead ? max(count, min(preferred, end - offset)) : count
       if memory.count < wanted {
         memory.deallocate()
         memory = .allocate(byteCount: max(wanted, min(preferred, wanted * 2)), alignment: 64)

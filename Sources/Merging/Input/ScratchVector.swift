@@ -44,7 +44,8 @@ public final class Workspace {
   /// The most vectors that were in use at once since the workspace was prepared.
   package private(set) var mostLent = 0
   /// Reused working memory for ranking.
-  public var ranking: [UInt32] = []
+  public var ranking: [UInt64] = []
+  private var mask: ContiguousArray<UInt8> = []
   var output: UnsafeMutableRawBufferPointer = .allocate(byteCount: 0, alignment: 64)
 
   init() {}
@@ -52,6 +53,23 @@ public final class Workspace {
   deinit {
     for pointer in idle { pointer.deallocate() }
     output.deallocate()
+  }
+
+  /// Changes the mask of a number of elements, one bit for each.
+  public func changeMask(_ count: Int, _ body: (inout MutableSpan<UInt8>) -> Void) {
+    let bytes = (count + 7) / 8
+    if mask.count < bytes { mask = ContiguousArray(repeating: 0, count: bytes) }
+    mask.withUnsafeMutableBufferPointer { mask in
+      var bits = MutableSpan<UInt8>(_unsafeElements: mask[..<bytes])
+      body(&bits)
+    }
+  }
+
+  /// Reads the mask of a number of elements, as it was last changed.
+  public func readMask(_ count: Int, _ body: (Span<UInt8>) -> Void) {
+    mask.withUnsafeBufferPointer { mask in
+      body(Span<UInt8>(_unsafeElements: mask[..<((count + 7) / 8)]))
+    }
   }
 
   /// Makes vectors and windows fit a step.

@@ -28,6 +28,34 @@ public protocol TensorReader: Sendable {
   /// - Throws: `io` when reading fails.
   func read(_ range: Range<Int>, into output: inout MutableSpan<Float>, window: ReadWindow)
     throws(TinctureError) -> UInt32
+
+  /// Reads elements as floats and subtracts others: a task vector.
+  ///
+  /// The default reads and then subtracts.
+  ///
+  /// - Parameters:
+  ///   - range: The elements in row-major order.
+  ///   - base: What is subtracted; as many as the range has.
+  ///   - output: Receives the differences.
+  ///   - window: The reader's buffer, reused from call to call.
+  /// - Returns: The bit pattern of the largest magnitude before the subtraction.
+  /// - Throws: `io` when reading fails.
+  func readDifference(
+    _ range: Range<Int>, from base: Span<Float>, into output: inout MutableSpan<Float>,
+    window: ReadWindow
+  ) throws(TinctureError) -> UInt32
+}
+
+extension TensorReader {
+  /// Reads and then subtracts.
+  public func readDifference(
+    _ range: Range<Int>, from base: Span<Float>, into output: inout MutableSpan<Float>,
+    window: ReadWindow
+  ) throws(TinctureError) -> UInt32 {
+    let largest = try read(range, into: &output, window: window)
+    Kernels.subtract(base, from: &output)
+    return largest
+  }
 }
 
 /// A tensor that lies in a file.
@@ -77,15 +105,40 @@ public struct StoredTensorReader: TensorReader {
     }
     do throws(TinctureError) {
       guard let strides = tensor.strides else {
-        let bytes = try window.bytes(
-          of: file, at: tensor.byteOffset + range.lowerBound * width, count: range.count * width,
-          end: tensor.byteOffset + tensor.byteCount)
-        return Kernels.widen(bytes, as: tensor.dtype, into: &output)
+        return Kernels.widen(
+          try stored(range, width, window), as: tensor.dtype, into: &output)
       }
       return try readStrided(range, strides, width, into: &output, window: window)
     } catch {
       throw error.located(file: file.path.string, model: model, tensor: tensor.name)
     }
+  }
+
+  /// Reads elements as floats and subtracts others.
+  public func readDifference(
+    _ range: Range<Int>, from base: Span<Float>, into output: inout MutableSpan<Float>,
+    window: ReadWindow
+  ) throws(TinctureError) -> UInt32 {
+    guard let width = tensor.dtype.byteWidth, tensor.dtype.isArithmetic, tensor.strides == nil
+    else {
+      let largest = try read(range, into: &output, window: window)
+      Kernels.subtract(base, from: &output)
+      return largest
+    }
+    do throws(TinctureError) {
+      return Kernels.difference(
+        try stored(range, width, window), as: tensor.dtype, from: base, into: &output)
+    } catch {
+      throw error.located(file: file.path.string, model: model, tensor: tensor.name)
+    }
+  }
+
+  private func stored(_ range: Range<Int>, _ width: Int, _ window: ReadWindow)
+    throws(TinctureError) -> UnsafeRawBufferPointer
+  {
+    try window.bytes(
+      of: file, at: tensor.byteOffset + range.lowerBound * width, count: range.count * width,
+      end: tensor.byteOffset + tensor.byteCount)
   }
 
   // Rows of a transposed or sliced tensor: gathers element by element from the spanned bytes.

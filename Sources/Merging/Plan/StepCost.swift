@@ -17,10 +17,10 @@ public struct StepCost: Sendable, Hashable {
   ///   - method: The method.
   ///   - tuning: Sizes of windows and blocks.
   init(of step: MergeStep, method: any MergeMethod, tuning: EngineTuning) {
-    let outputWindow = tuning.windowBytes
     guard case .merge = step.action else {
       blockCapacity = Self.segment
-      bytes = tuning.windowBytes + outputWindow + 4 * Self.segment
+      bytes =
+        tuning.windowBytes + tuning.outputBytes(block: Self.segment, step.dtype) + 4 * Self.segment
       return
     }
     let working = method.workingMemory(
@@ -43,7 +43,7 @@ public struct StepCost: Sendable, Hashable {
     let windows = widest.reduce(0) { $0 + max($1, tuning.windowBytes) }
     bytes =
       windows + blocks * block * 4 + working.bytes
-      + max(outputWindow, block * (step.dtype.byteWidth ?? 1))
+      + tuning.outputBytes(block: block, step.dtype)
       + readers.reduce(0) { $0 + $1.workingBytes }
   }
 }
@@ -62,6 +62,12 @@ public struct EngineTuning: Sendable, Hashable {
     self.windowBytes = windowBytes
     self.blockElements = blockElements
     self.share = share
+  }
+
+  /// Bytes for output that waits to be written: twice what is written at a time, since the file may be
+  /// busy.
+  func outputBytes(block: Int, _ dtype: DType) -> Int {
+    2 * windowBytes + block * (dtype.byteWidth ?? 1)
   }
 
   /// Sizes for a worker's share of memory and a number of inputs.

@@ -1,0 +1,58 @@
+internal import TinctureMerging
+internal import TinctureTensors
+
+/// Sets elements to zero by chance, larger ones of a row less likely.
+struct RankedDrop {
+  let random: CounterRandom
+  /// The probability of a row's smallest element to stay.
+  let low: Double
+  /// Half the distance to the probability of its largest.
+  let spread: Double
+
+  /// Finds the elements of a row that stay and adds up the magnitudes of all and of these.
+  ///
+  /// - Parameters:
+  ///   - row: The row.
+  ///   - start: The position of its first element in the tensor.
+  ///   - workspace: Whose mask receives one bit for each element.
+  ///   - all: Receives the sum of the magnitudes before.
+  ///   - kept: Receives the sum after.
+  func select(
+    _ row: Span<Float>, from start: Int, _ workspace: Workspace, all: inout Double,
+    kept: inout Double
+  ) {
+    var sum = 0.0
+    Kernels.addMagnitudes(row, to: &sum)
+    all += sum
+    workspace.changeMask(row.count) { bits in
+      random.keepByRank(
+        row, low: low, spread: spread, from: start, sum: sum, bits: &bits,
+        scratch: &workspace.ranking)
+      var after = 0.0
+      Kernels.addMagnitudes(row, where: bits.span, to: &after)
+      kept += after
+    }
+  }
+
+  /// Drops elements of a row and scales the others.
+  func apply(
+    to row: inout MutableSpan<Float>, from start: Int, _ workspace: Workspace, scale: Float
+  ) {
+    var (all, kept) = (0.0, 0.0)
+    select(row.span, from: start, workspace, all: &all, kept: &kept)
+    workspace.readMask(row.count) { Kernels.keep(&row, where: $0, scale: scale) }
+  }
+
+  /// Drops elements of a row and divides the others by their own probabilities, as the paper does.
+  func applyInverse(to row: inout MutableSpan<Float>, from start: Int) {
+    let sizes = (0..<row.count).map { row[$0].magnitude }
+    let order = sizes.indices.sorted { (sizes[$0], $0) < (sizes[$1], $1) }
+    let step = order.count > 1 ? 2 * spread / Double(order.count - 1) : 0
+    let base = order.count > 1 ? low : low + spread
+    for (rank, index) in order.enumerated() {
+      let probability = base + step * Double(rank)
+      let kept = random.uniform(at: start + index) < probability
+      row[index] = kept ? row[index] / Float(probability) : 0
+    }
+  }
+}
