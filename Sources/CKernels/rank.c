@@ -7,7 +7,7 @@
 enum { few_open = 24 };
 
 size_t tincture_rank_scratch(size_t n) {
-  size_t words = 3 * rank_table + 2 * (n + 16) + 2 * n;
+  size_t words = 3 * rank_table + 3 * (n + 16) + 2 * n;
   return n + words / 2 + (2 * n + 16 + rank_table) / 4 + 3 * (n / 8 + 64) / 8 + 4;
 }
 
@@ -18,7 +18,8 @@ static rank_memory divided(uint64_t *scratch, size_t n) {
   memory.counts = memory.first + rank_table;
   memory.list = memory.counts + 2 * rank_table;
   memory.open = memory.list + n + 16;
-  memory.order = memory.open + n + 16;
+  memory.limit = memory.open + n + 16;
+  memory.order = memory.limit + n + 16;
   memory.rank = memory.order + n;
   memory.bucket = (uint16_t *)(memory.rank + n);
   memory.earlier = memory.bucket + n + 16;
@@ -131,6 +132,7 @@ static size_t decide_any(
   for (size_t k = 0; k < count; k++) {
     uint32_t index = memory->list[k], b = memory->bucket[index], limit = rank_limit(rule, index);
     memory->open[open] = index;
+    memory->limit[open] = limit;
     open += memory->first[b] <= limit && memory->first[b + 1] > limit + 1;
     if (memory->first[b] > limit) rank_keep(memory->bits, index);
   }
@@ -180,15 +182,15 @@ static void rank_open(
 
 // Decides the open elements of even buckets, whose members differ by their index only; returns how
 // many others there are, which move to the front.
-static size_t decide_even(
-    const rank_rule *rule, size_t n, const rank_memory *memory, size_t open) {
+static size_t decide_even(size_t n, const rank_memory *memory, size_t open) {
   size_t others = 0, half = n / 2;
   for (size_t k = 0; k < open; k++) {
-    uint32_t index = memory->open[k], b = memory->bucket[index];
+    uint32_t index = memory->open[k], limit = memory->limit[k], b = memory->bucket[index];
     uint32_t rank = memory->first[b] + memory->earlier[index] + (index < half ? 0 : memory->counts[b]);
     memory->open[others] = index;
+    memory->limit[others] = limit;
     others += b & 1;
-    if (!(b & 1) && rank > rank_limit(rule, index)) rank_keep(memory->bits, index);
+    memory->bits[index / 8] |= (uint8_t)((!(b & 1) && rank > limit) << (index % 8));
   }
   return others;
 }
@@ -206,12 +208,12 @@ void tincture_rank_mask(
 #endif
   size_t open = wide ? tincture_rank_decide_512(&rule, &grid, x, n, &memory)
                      : decide_any(&rule, &grid, x, n, &memory);
-  if (n < 65536) open = decide_even(&rule, n, &memory, open);
+  if (n < 65536) open = decide_even(n, &memory, open);
   if (open > few_open) rank_open(x, n, &memory, grid.used, open);
   for (size_t k = 0; k < open; k++) {
     uint32_t index = memory.open[k];
     uint32_t rank = open > few_open ? memory.rank[index] : exact_rank(x, n, index);
-    if (rank > rank_limit(&rule, index)) rank_keep(memory.bits, index);
+    if (rank > memory.limit[k]) rank_keep(memory.bits, index);
   }
   memcpy(bits, memory.bits, (n + 7) / 8);
 }

@@ -13,6 +13,7 @@ typedef struct {
   uint32_t *counts;    // by bucket: of the row's first half, then of its second
   uint32_t *list;      // the elements whose rank matters, in order; AVX-512 adds their buckets
   uint32_t *open;      // those of them that the bounds do not decide
+  uint32_t *limit;     // the ranks up to which these go
   uint32_t *order;     // elements by bucket
   uint32_t *rank;
   uint16_t *bucket;    // of every element

@@ -101,7 +101,7 @@ TINCTURE_AVX512 static size_t resolve(
     const rank_rule *rule, const rank_memory *memory, size_t count) {
   const uint32_t *list = memory->list;
   const uint16_t *narrow = memory->narrow;
-  uint32_t *opened = memory->open;
+  uint32_t *opened = memory->open, *open_limits = memory->limit;
   uint8_t *decided = memory->decided;
   __m512i half = _mm512_set1_epi32(0xffff), one = _mm512_set1_epi32(1);
   size_t open = 0;
@@ -117,6 +117,7 @@ TINCTURE_AVX512 static size_t resolve(
         (__mmask16)(valid & ~stays), _mm512_srli_epi32(bounds, 16), _mm512_add_epi32(limit, one));
     memcpy(decided + k / 8, &stays, 2);
     _mm512_storeu_si512(opened + open, _mm512_maskz_compress_epi32(opens, index));
+    _mm512_storeu_si512(open_limits + open, _mm512_maskz_compress_epi32(opens, limit));
     open += (size_t)__builtin_popcount(opens);
   }
   return open;
