@@ -12,6 +12,7 @@ let settings: [SwiftSetting] = [
 
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let argumentParser: Target.Dependency = .product(
   name: "ArgumentParser", package: "swift-argument-parser")
 
@@ -20,7 +21,7 @@ let argumentParser: Target.Dependency = .product(
 /// Clients inside the package list them, too: a change behind a re-export alone does not rebuild them.
 let library: [Target.Dependency] = [
   "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureCheckpoints",
-  "TinctureMerging", "TinctureMergeMethods", "TinctureRecipes",
+  "TinctureBanks", "TinctureMerging", "TinctureMergeMethods", "TinctureRecipes",
 ]
 
 /// A library module: its name carries the brand, its folder does not.
@@ -50,6 +51,7 @@ let package = Package(
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
@@ -59,7 +61,18 @@ let package = Package(
     module("JSON", ["TinctureTensors"]),
     module("Safetensors", ["TinctureTensors", "TinctureJSON", system]),
     module("Checkpoints", ["TinctureTensors", "TinctureJSON", "TinctureSafetensors", system]),
-    module("Merging", ["TinctureTensors", "TinctureJSON", "TinctureCheckpoints", system]),
+    module(
+      "Banks",
+      [
+        "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureCheckpoints", crypto,
+        system,
+      ]),
+    module(
+      "Merging",
+      [
+        "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureCheckpoints",
+        "TinctureBanks", system,
+      ]),
     module(
       "MergeMethods",
       ["TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureMerging", system]),
@@ -87,6 +100,12 @@ let package = Package(
       "Checkpoints",
       ["TinctureCheckpoints", "TinctureSafetensors", "TinctureTensors", "TinctureJSON", system],
       resources: [.copy("Fixtures")]),
+    tests(
+      "Banks",
+      [
+        "TinctureBanks", "TinctureMerging", "TinctureMergeMethods", "TinctureMergeTesting",
+        "TinctureCheckpoints", "TinctureSafetensors", "TinctureTensors", system,
+      ]),
     tests(
       "Merging",
       [

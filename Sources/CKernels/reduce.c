@@ -101,6 +101,12 @@ TINCTURE_KERNEL double tincture_dot(const float *x, const float *y, size_t n) {
   return combine(&sum);
 }
 
+TINCTURE_KERNEL uint32_t tincture_largest_magnitude(const float *x, size_t n) {
+  uint32_t largest = 0;
+  for (size_t i = 0; i < n; i++) largest = magnitude_of(x[i]) > largest ? magnitude_of(x[i]) : largest;
+  return largest;
+}
+
 TINCTURE_KERNEL size_t tincture_count_nonzero(const float *x, size_t n) {
   size_t count = 0;
   for (size_t i = 0; i < n; i++) count += x[i] != 0.0f;

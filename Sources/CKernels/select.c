@@ -162,6 +162,11 @@ void tincture_mask_from(
   }
 }
 
+TINCTURE_KERNEL void tincture_keep_between(uint32_t low, uint32_t high, float *x, size_t n) {
+  uint32_t width = high > low ? high - low : 0;
+  for (size_t i = 0; i < n; i++) x[i] = magnitude_of(x[i]) - low < width ? x[i] : 0.0f;
+}
+
 void tincture_drop_from(uint32_t threshold, uint64_t *ties, float *x, size_t n) {
   int counts = *ties > 0 && *ties < TINCTURE_ALL_TIES;
   size_t equal = counts ? count_equal(threshold, x, n) : 0;

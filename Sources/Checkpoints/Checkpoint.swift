@@ -12,6 +12,12 @@ public final class Checkpoint: Sendable {
     public let tensor: StoredTensor
     /// The file.
     public let file: InputFile
+
+    /// Names a tensor of a file.
+    public init(tensor: StoredTensor, file: InputFile) {
+      self.tensor = tensor
+      self.file = file
+    }
   }
 
   /// The file or directory, as it was given.
@@ -39,6 +45,28 @@ public final class Checkpoint: Sendable {
     self.files = files
     names = entries.map(\.tensor.name)
     self.entries = table
+  }
+
+  /// Creates a model of which some tensors lie elsewhere, such as an expert of a bank.
+  ///
+  /// - Parameters:
+  ///   - path: The file or directory that stands for the model.
+  ///   - base: The model that has the other tensors and the files beside them.
+  ///   - removed: The names of tensors of the base that this model does not have.
+  ///   - replaced: The tensors that it has instead of the base's, or besides.
+  /// - Throws: `checkpoint` when two tensors have the same name.
+  public convenience init(
+    path: FilePath, base: Checkpoint, removing removed: Set<String>, replacing replaced: [Entry]
+  ) throws(TinctureError) {
+    let own = Set(replaced.map(\.tensor.name))
+    let kept = base.names.filter { !removed.contains($0) && !own.contains($0) }
+    var files = base.files
+    for entry in replaced where !files.contains(where: { $0 === entry.file }) {
+      files.append(entry.file)
+    }
+    try self.init(
+      path: path, directory: base.directory, files: files,
+      entries: kept.compactMap { base[$0] } + replaced)
   }
 
   /// The tensor of a name.

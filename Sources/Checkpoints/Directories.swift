@@ -4,7 +4,7 @@
   internal import Darwin
 #endif
 package import SystemPackage
-internal import TinctureTensors
+package import TinctureTensors
 
 /// Directory operations that the file library lacks.
 package enum Directories {
@@ -15,7 +15,7 @@ package enum Directories {
       at: .init(file: path.string))
   }
 
-  static func rename(_ source: FilePath, to target: FilePath) throws(TinctureError) {
+  package static func rename(_ source: FilePath, to target: FilePath) throws(TinctureError) {
     let result = source.withPlatformString { source in
       target.withPlatformString { target in
         #if canImport(Glibc)

@@ -188,6 +188,13 @@ public enum Kernels {
     }
   }
 
+  /// The bit pattern of the largest magnitude; at least 0x7f800000 when an element is not finite.
+  public static func largestMagnitude(_ x: Span<Float>) -> UInt32 {
+    x.withUnsafeBufferPointer { x in
+      x.baseAddress.map { tincture_largest_magnitude($0, x.count) } ?? 0
+    }
+  }
+
   /// The number of elements that are not zero.
   public static func countNonzero(_ x: Span<Float>) -> Int {
     x.withUnsafeBufferPointer { x in x.baseAddress.map { tincture_count_nonzero($0, x.count) } ?? 0

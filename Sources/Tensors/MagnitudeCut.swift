@@ -33,6 +33,27 @@ public struct MagnitudeCut: Sendable, Hashable {
     }
   }
 
+  /// Sets elements to zero that `keepLargest` of this cut or `dropLargest` of another would.
+  ///
+  /// One pass while neither has ties to count down.
+  public mutating func keepLargest(
+    _ x: inout MutableSpan<Float>, butNotThoseOf upper: inout MagnitudeCut
+  ) {
+    guard let low = firstThatCounts, let high = upper.firstThatCounts else {
+      keepLargest(&x)
+      upper.dropLargest(&x)
+      return
+    }
+    x.withUnsafeMutableBufferPointer { x in
+      if let p = x.baseAddress { tincture_keep_between(low, high, p, x.count) }
+    }
+  }
+
+  /// The least magnitude that counts as large; nil while some of the ties do and others do not.
+  private var firstThatCounts: UInt32? {
+    ties == 0 ? threshold + 1 : ties >= TINCTURE_ALL_TIES ? threshold : nil
+  }
+
   /// Finds which elements `keepLargest` would keep.
   ///
   /// - Parameters:

@@ -21,6 +21,6 @@ struct TinctureCommand: AsyncParsableCommand {
     version: TinctureVersion.current,
     subcommands: [
       MergeCommand.self, PlanCommand.self, InspectCommand.self, MethodsCommand.self,
-      ConvertCommand.self, DoctorCommand.self,
+      ConvertCommand.self, BankCommand.self, DoctorCommand.self,
     ])
 }

@@ -7,15 +7,18 @@ import Testing
 struct HelpScreenTests {
   @Test(
     "The help screen of each command is the recorded one",
-    arguments: ["tincture", "merge", "plan", "inspect", "methods", "convert", "doctor"])
+    arguments: [
+      "", "merge", "plan", "inspect", "methods", "convert", "doctor", "bank", "bank create",
+      "bank add", "bank remove", "bank show", "bank extract", "bank verify",
+    ])
   func matches(command: String) async throws {
     let workshop = try Workshop()
-    let run =
-      command == "tincture"
-      ? try await workshop.tincture("--help") : try await workshop.tincture(command, "--help")
+    let words = command.split(separator: " ").map(String.init)
+    let run = try await workshop.start(words + ["--help"]).end()
     expect(run, ends: 0)
     #expect(run.errors.isEmpty)
-    try GoldenText("help/\(command).txt").compare(run.output)
+    let name = words.isEmpty ? "tincture" : words.joined(separator: "-")
+    try GoldenText("help/\(name).txt").compare(run.output)
   }
 
   @Test("The root screen names every command that has a screen")
@@ -25,7 +28,7 @@ struct HelpScreenTests {
     let listed = run.output.split(separator: "\n").drop { $0 != "SUBCOMMANDS:" }.dropFirst()
       .compactMap { $0.hasPrefix("  ") ? $0.split(separator: " ").first.map(String.init) : nil }
       .filter { $0 != "See" }
-    for command in ["merge", "plan", "inspect", "methods", "convert", "doctor"] {
+    for command in ["merge", "plan", "inspect", "methods", "convert", "bank", "doctor"] {
       #expect(listed.contains(command))
     }
   }

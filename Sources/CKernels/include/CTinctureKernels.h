@@ -80,6 +80,7 @@ double tincture_sum(const float *x, size_t n);
 double tincture_sum_magnitudes(const float *x, size_t n);
 // The sum over the elements whose bit is set, in the same order.
 double tincture_sum_magnitudes_kept(const float *x, const uint8_t *bits, size_t n);
+uint32_t tincture_largest_magnitude(const float *x, size_t n);
 size_t tincture_count_nonzero(const float *x, size_t n);
 // sum over j of p_j ln(p_j / q_j) with p = softmax(b) + floor, q = softmax(a) + floor.
 double tincture_softmax_divergence(const float *a, const float *b, double floor, size_t n);
@@ -103,6 +104,8 @@ void tincture_keep_from(uint32_t threshold, uint64_t *ties, float *x, size_t n);
 // x = 0 where the magnitude is above the threshold; of those equal to it, the first `ties` (counted
 // down) are removed, too.
 void tincture_drop_from(uint32_t threshold, uint64_t *ties, float *x, size_t n);
+// x = 0 unless the magnitude is at least low and below high.
+void tincture_keep_between(uint32_t low, uint32_t high, float *x, size_t n);
 // Bit i % 8 of byte i / 8 is set where keep_from would keep x[i]; there are (n + 7) / 8 bytes.
 void tincture_mask_from(
     const float *x, uint32_t threshold, uint64_t *ties, uint8_t *bits, size_t n);
@@ -128,5 +131,30 @@ void tincture_rank_mask(
     uint64_t key, uint64_t start, double low, double spread, double mean, const float *x, size_t n,
     uint8_t *bits, uint64_t *scratch);
 size_t tincture_rank_scratch(size_t n);
+
+// ---- codes.c: codes of 1 to 8 bits, packed ----------------------------------------------------------
+// Code i takes the bits from i * bits on of the bytes read as one little-endian number; eight codes are
+// `bits` bytes. Readers may look at seven bytes beyond the last code.
+void tincture_unpack(const uint8_t *bytes, size_t start, int bits, uint8_t *codes, size_t n);
+// Packs n codes from a byte on; the unused bits of the last bytes are zero. Writes whole eights.
+void tincture_pack(const uint8_t *codes, int bits, uint8_t *bytes, size_t n);
+// code = round(clamp(scale x + zero, 0, top)), ties to even.
+void tincture_quantize(
+    const float *x, float scale, float zero, float top, uint8_t *codes, size_t n);
+// y = (code - zero) / scale.
+void tincture_decode(
+    const uint8_t *bytes, size_t start, int bits, float scale, float zero, float *y, size_t n);
+// y += a (code - zero) / scale.
+void tincture_decode_add(
+    const uint8_t *bytes, size_t start, int bits, float scale, float zero, float a, float *y,
+    size_t n);
+// sum of g code, strip by strip of 512 elements.
+double tincture_code_dot(
+    const uint8_t *bytes, size_t start, int bits, const float *g, size_t n);
+// low = min(low, x), high = max(high, x).
+void tincture_range(const float *x, float *low, float *high, size_t n);
+// sum of (x - decoded code of x)^2.
+double tincture_quantization_loss(
+    const float *x, float scale, float zero, float top, size_t n);
 
 #endif

@@ -38,8 +38,12 @@ enum TensorCut {
       cut.keepLargest(&x)
       self = .largest(cut)
     case .band(var keep, var drop):
-      keep.keepLargest(&x)
-      drop?.dropLargest(&x)
+      if var upper = drop {
+        keep.keepLargest(&x, butNotThoseOf: &upper)
+        drop = upper
+      } else {
+        keep.keepLargest(&x)
+      }
       self = .band(keep: keep, drop: drop)
     case .recorded(var mask):
       // Taken out of `self`, so that the mask is not copied.

@@ -1,5 +1,5 @@
 internal import Synchronization
-internal import TinctureTensors
+public import TinctureTensors
 
 /// A flag that asks a merge to stop at the next block.
 ///
@@ -16,7 +16,10 @@ public final class Interruption: Sendable {
   /// Whether the merge was asked to stop.
   public var isRaised: Bool { raised.load(ordering: .relaxed) }
 
-  func check() throws(TinctureError) {
+  /// Ends what is being done when the flag is raised.
+  ///
+  /// - Throws: `interrupted`.
+  public func check() throws(TinctureError) {
     if isRaised { throw TinctureError(.interrupted, "The merge was interrupted.") }
   }
 }

@@ -126,5 +126,6 @@ extension TensorReader {
   var fingerprint: String {
     "\(place.description) \(dtype.rawValue) \(shape) \(storedRange?.offset ?? -1)"
       + " \(storedRange?.file.size ?? 0) \(storedRange?.file.modification ?? "")"
+      + ((self as? BankReader).map { " " + $0.digest } ?? "")
   }
 }

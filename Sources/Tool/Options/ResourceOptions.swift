@@ -22,8 +22,10 @@ struct ResourceOptions: ParsableArguments {
     if memory.bytes < 1_000_000 { throw ValidationError("--memory must be at least 1MB.") }
   }
 
+  /// The number of processors.
+  static var processors: Int { max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))) }
+
   var engine: MergeEngine {
-    let processors = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
-    return MergeEngine(workers: workers ?? processors, memoryLimit: memory.bytes)
+    MergeEngine(workers: workers ?? Self.processors, memoryLimit: memory.bytes)
   }
 }

@@ -19,6 +19,7 @@ public struct ModelInput: Sendable {
   public let adapter: LowRankAdapter?
   private let changes: [String: LowRankAdapter.Change]
   private let replacements: [String: Checkpoint.Entry]
+  private let expert: BankExpert?
 
   /// The name in messages.
   public var name: String { reference.description }
@@ -30,26 +31,32 @@ public struct ModelInput: Sendable {
   ///   - locator: Finds it.
   ///   - stage: Where an earlier recipe of the same file has put it.
   ///   - folder: Where relative paths are looked for besides the current directory: the recipe's folder.
+  ///   - base: The base of the recipe, for experts of a bank.
   /// - Throws: `missingInput` when it is not there, `checkpoint` when a file is malformed or the adapter
   ///   changes a weight that the model does not have.
   public init(
     opening reference: ModelReference, locator: ModelLocator, stage: FilePath? = nil,
-    folder: FilePath? = nil
+    folder: FilePath? = nil, base: ModelInput? = nil
   ) throws(TinctureError) {
     self.reference = reference
     let name = reference.description
     do throws(TinctureError) {
-      if let expert = reference.expert {
-        throw TinctureError(
-          .missingFacility,
-          "Reading the expert \"\(expert)\" from a bank is not possible yet; extract it first.")
-      }
       if let stage {
         location = ModelLocation(path: stage)
       } else {
         location = try Self.locate(reference.path, reference.revision, locator, folder)
       }
-      checkpoint = try Checkpoint.open(location.path)
+      if let name = reference.expert {
+        let found = try BankExpert(location.path, name, base: base) {
+          (remembered) throws(TinctureError) in
+          try ModelInput(opening: remembered, locator: locator, folder: folder)
+        }
+        expert = found
+        checkpoint = try found.checkpoint()
+      } else {
+        expert = nil
+        checkpoint = try Checkpoint.open(location.path)
+      }
       configuration =
         try checkpoint.directory.map { (directory) throws(TinctureError) in
           try ModelConfiguration.read(directory: directory)
@@ -104,9 +111,11 @@ public struct ModelInput: Sendable {
   func entry(_ name: String) -> Checkpoint.Entry? { replacements[name] ?? checkpoint[name] }
 
   /// A reader of a stored tensor, with the adapter folded in.
-  func reader(_ name: String) throws(TinctureError) -> (any TensorReader)? {
+  public func reader(_ name: String) throws(TinctureError) -> (any TensorReader)? {
     guard let entry = entry(name) else { return nil }
-    let stored = StoredTensorReader(entry.tensor, in: entry.file, model: self.name)
+    let stored: any TensorReader =
+      try expert?.reader(name, model: self.name)
+      ?? StoredTensorReader(entry.tensor, in: entry.file, model: self.name)
     guard let change = changes[name] else { return stored }
     func part(_ entry: Checkpoint.Entry) -> StoredTensorReader {
       StoredTensorReader(entry.tensor, in: entry.file, model: self.name)

@@ -23,6 +23,8 @@ public struct PlanSettings: Sendable, Hashable {
   /// Whether one model is rewritten as it is: every tensor is kept, tied ones too, and its own card
   /// instead of one about a merge.
   public var isConversion: Bool
+  /// The base of banks whose experts are named, in place of the recipe's.
+  public var bankBase: ModelReference?
   /// The version of the tool, for the model card.
   public var toolVersion: String
 

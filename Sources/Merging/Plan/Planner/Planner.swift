@@ -38,13 +38,24 @@ public struct Planner {
     var problems = ProblemList()
     var models: [ModelInput] = []
     var positions: [ModelReference: Int] = [:]
-    for reference in recipe.referencedModels {
+    // The base first: experts of a bank are put together from it.
+    let references = recipe.referencedModels
+    let baseReference = settings.bankBase ?? recipe.base?.reference
+    var base: ModelInput?
+    if let baseReference, baseReference.expert == nil,
+      references.contains(where: { $0.expert != nil })
+    {
+      base = try? ModelInput(
+        opening: baseReference, locator: locator, stage: stages[baseReference.path],
+        folder: recipe.source.folder)
+    }
+    for reference in references {
       do throws(TinctureError) {
         positions[reference] = models.count
         models.append(
           try ModelInput(
             opening: reference, locator: locator, stage: stages[reference.path],
-            folder: recipe.source.folder))
+            folder: recipe.source.folder, base: base))
       } catch { problems.add(error) }
     }
     try problems.finish()

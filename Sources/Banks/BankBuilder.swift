@@ -1,0 +1,197 @@
+public import SystemPackage
+internal import TinctureCheckpoints
+public import TinctureTensors
+
+/// Makes and changes banks.
+public struct BankBuilder: Sendable {
+  /// What happens while a bank is made.
+  public enum Event: Sendable {
+    /// So many of all tensors are stored.
+    case stored(tensors: Int, of: Int)
+  }
+
+  /// How experts are stored.
+  public var codec: BankCodec
+  /// How many tensors are encoded at once.
+  public var workers: Int
+  /// Throws when the user wants to stop.
+  public var check: @Sendable () throws(TinctureError) -> Void
+  /// Hears of progress.
+  public var observer: (@Sendable (Event) -> Void)?
+
+  /// Prepares to build.
+  public init(
+    codec: BankCodec, workers: Int = 1,
+    check: @escaping @Sendable () throws(TinctureError) -> Void = {},
+    observer: (@Sendable (Event) -> Void)? = nil
+  ) {
+    self.codec = codec
+    self.workers = workers
+    self.check = check
+    self.observer = observer
+  }
+
+  /// Makes a bank.
+  ///
+  /// - Parameters:
+  ///   - output: The file.
+  ///   - base: The base.
+  ///   - experts: The experts by name.
+  ///   - replaces: Whether a file that exists is replaced.
+  /// - Returns: The size of the file in bytes.
+  /// - Throws: `usage` for names that are taken or unusable, `cannotCreate` when the output exists,
+  ///   `checkpoint` for inputs that cannot be stored, `io`.
+  /// - Complexity: A few passes over all models; memory for the codes of a tensor per worker.
+  public func create(
+    _ output: FilePath, base: any BankModel, experts: [(name: String, model: any BankModel)],
+    replaces: Bool = false
+  ) async throws(TinctureError) -> Int {
+    try CheckpointWriter.checkVacant(output, policy: .init(replace: replaces))
+    try Self.checkNames(experts.map(\.name))
+    var container = try BankContainer.create(output)
+    var manifest = BankManifest(base: try BankManifest.Base(of: base), experts: [])
+    try await store(experts, base: base, into: &container, &manifest, shared: nil)
+    return try container.finish(manifest)
+  }
+
+  /// Adds experts to a bank; the parts of the others stay as they are.
+  ///
+  /// With a shared vector, new experts are stored as what it leaves.
+  ///
+  /// - Parameters:
+  ///   - path: The bank.
+  ///   - base: Its base.
+  ///   - experts: The new experts by name.
+  /// - Returns: The size of the file in bytes.
+  /// - Throws: As `create`, and `checkpoint` when the base is another one.
+  public func add(
+    to path: FilePath, base: any BankModel, experts: [(name: String, model: any BankModel)]
+  ) async throws(TinctureError) -> Int {
+    let bank = try ExpertBank(opening: path)
+    try bank.requireBase(base)
+    try Self.checkNames(bank.manifest.experts.map(\.name) + experts.map(\.name))
+    var container = try BankContainer.create(path)
+    var manifest = bank.manifest
+    Self.keepAll(of: bank, into: &container)
+    try await store(experts, base: base, into: &container, &manifest, shared: bank)
+    return try container.finish(manifest)
+  }
+
+  /// Removes an expert from a bank; the parts of the others stay as they are.
+  ///
+  /// - Parameters:
+  ///   - expert: The name.
+  ///   - path: The bank.
+  /// - Returns: The size of the file in bytes.
+  /// - Throws: `missingInput` when there is no such expert, `io`.
+  public static func remove(_ expert: String, from path: FilePath) throws(TinctureError) -> Int {
+    let bank = try ExpertBank(opening: path)
+    try bank.require(expert)
+    var container = try BankContainer.create(path)
+    var manifest = bank.manifest
+    manifest.experts.removeAll { $0.name == expert }
+    for tensor in manifest.records.keys {
+      manifest.records[tensor]?[.expert(expert)] = nil
+      // A shared vector that nobody refers to any more still serves experts that come later.
+      if manifest.records[tensor]?.isEmpty ?? false { manifest.records[tensor] = nil }
+    }
+    keepAll(of: bank, into: &container, except: expert)
+    return try container.finish(manifest)
+  }
+
+  private static func keepAll(
+    of bank: ExpertBank, into container: inout BankContainer, except expert: String? = nil
+  ) {
+    for tensor in bank.manifest.records.keys.sorted() {
+      let owners = bank.manifest.records[tensor] ?? [:]
+      for owner in owners.keys.sorted() where owner != expert.map({ .expert($0) }) {
+        if let record = owners[owner] {
+          container.keep(record, tensor: tensor, owner: owner, of: bank)
+        }
+      }
+    }
+  }
+
+  private static func checkNames(_ names: [String]) throws(TinctureError) {
+    var seen: Set<String> = []
+    for name in names {
+      guard BankManifest.isValidName(name) else {
+        throw TinctureError(
+          .usage,
+          "\"\(name)\" cannot name an expert; use letters and digits, and '.', '_', '-' inside.")
+      }
+      guard seen.insert(name).inserted else {
+        throw TinctureError(.usage, "There would be two experts named \"\(name)\".")
+      }
+    }
+  }
+
+  private func store(
+    _ experts: [(name: String, model: any BankModel)], base: any BankModel,
+    into container: inout BankContainer, _ manifest: inout BankManifest, shared: ExpertBank?
+  ) async throws(TinctureError) {
+    var names = base.names
+    var known = Set(names)
+    for (_, model) in experts {
+      for name in model.names where known.insert(name).inserted { names.append(name) }
+    }
+    let step = max(1, workers)
+    for first in stride(from: 0, to: names.count, by: step) {
+      try check()
+      let group = Array(names[first..<min(first + step, names.count)])
+      for (name, outputs) in try await encode(group, experts, base, shared) {
+        for (owner, vector) in outputs {
+          try container.add(vector, tensor: name, owner: owner)
+          manifest.records[name, default: [:]][owner] = vector.record
+        }
+      }
+      observer?(.stored(tensors: min(first + step, names.count), of: names.count))
+    }
+    for (name, model) in experts {
+      manifest.experts.append(
+        .init(name: name, source: model.location, codec: codec.text))
+    }
+  }
+
+  /// Encodes some tensors at once; results come in the order of the names.
+  private func encode(
+    _ names: [String], _ experts: [(name: String, model: any BankModel)],
+    _ base: any BankModel, _ shared: ExpertBank?
+  ) async throws(TinctureError) -> [(String, [TensorEncoder.Output])] {
+    let outcomes = await withTaskGroup(
+      of: (Int, Result<[TensorEncoder.Output], TinctureError>).self
+    ) { group in
+      for (index, name) in names.enumerated() {
+        group.addTask {
+          do throws(TinctureError) {
+            return (index, .success(try encode(name, experts, base, shared)))
+          } catch {
+            return (index, .failure(error.located(tensor: name)))
+          }
+        }
+      }
+      var outcomes: [(Int, Result<[TensorEncoder.Output], TinctureError>)] = []
+      for await outcome in group { outcomes.append(outcome) }
+      return outcomes.sorted { $0.0 < $1.0 }
+    }
+    var results: [(String, [TensorEncoder.Output])] = []
+    for (index, outcome) in outcomes { results.append((names[index], try outcome.get())) }
+    return results
+  }
+
+  private func encode(
+    _ name: String, _ experts: [(name: String, model: any BankModel)], _ base: any BankModel,
+    _ shared: ExpertBank?
+  ) throws(TinctureError) -> [TensorEncoder.Output] {
+    let encoder = TensorEncoder(
+      codec: codec, name: name, base: try base.source(name),
+      shared: shared?.vector(name, of: .shared))
+    var sources: [(name: String, source: (any WeightSource)?)] = []
+    for (expert, model) in experts {
+      do throws(TinctureError) {
+        sources.append((expert, try model.source(name)))
+      } catch { throw error.located(model: expert) }
+    }
+    return try encoder.encode(sources, makesShared: shared == nil)
+  }
+}

@@ -1,0 +1,121 @@
+internal import SystemPackage
+public import TinctureSafetensors
+public import TinctureTensors
+
+/// One stored vector of a bank, decoded range by range.
+public struct BankVector: Sendable {
+  /// How it is stored.
+  public let record: VectorRecord
+  let bank: ExpertBank
+  let tensor: String
+  let owner: VectorOwner
+
+  init(_ record: VectorRecord, tensor: String, owner: VectorOwner, bank: ExpertBank) {
+    self.record = record
+    self.tensor = tensor
+    self.owner = owner
+    self.bank = bank
+  }
+
+  /// The container.
+  public var file: InputFile { bank.file }
+
+  /// A part by the suffix of its name.
+  ///
+  /// - Throws: `internalError` when it is not there, which opening the bank rules out.
+  func part(_ suffix: String) throws(TinctureError) -> StoredTensor {
+    let name = owner.partName(tensor, suffix)
+    guard let part = bank.parts[name] else {
+      throw TinctureError(.internalError, "A checked bank lacks a part.", at: .init(tensor: name))
+    }
+    return part
+  }
+
+  /// The place of the elements in the container, when they are stored as they are.
+  public var elements: StoredTensor? {
+    guard record.content == .elements else { return nil }
+    return bank.parts[owner.partName(tensor, "elements")]
+  }
+
+  /// Decodes elements.
+  ///
+  /// - Parameters:
+  ///   - range: The elements in row-major order.
+  ///   - output: Receives the numbers; as many as the range has.
+  /// - Throws: `io` when reading fails, `checkpoint` when a scale is not usable.
+  /// - Complexity: O(n); memory for the bytes of the range.
+  public func decode(_ range: Range<Int>, into output: inout MutableSpan<Float>)
+    throws(TinctureError)
+  {
+    precondition(range.count == output.count, "The range and the output differ in length.")
+    do throws(TinctureError) {
+      switch record.content {
+      case .absent: throw TinctureError(.internalError, "An absent tensor has no elements.")
+      case .constant(let value): for index in 0..<output.count { output[index] = value }
+      case .elements:
+        let part = try part("elements")
+        let width = part.dtype.byteWidth ?? 1
+        let bytes = try bank.file.bytes(
+          at: part.byteOffset + range.lowerBound * width, count: range.count * width)
+        bytes.withUnsafeBytes { _ = Kernels.widen($0, as: part.dtype, into: &output) }
+      case .affine(let bits, let grouping):
+        let slice = try codes(range, bits, grouping)
+        slice.forEachGroup { quantizer, bytes, start, place in
+          var target = output._mutatingExtracting(place)
+          quantizer.decode(bytes, from: start, into: &target)
+        }
+      }
+    } catch { throw error.located(file: bank.file.path.string, tensor: tensor) }
+  }
+
+  /// y += a v over a range of elements, from the codes where there are codes.
+  ///
+  /// The same bits as decoding and adding.
+  public func add(_ range: Range<Int>, times a: Float, to y: inout MutableSpan<Float>)
+    throws(TinctureError)
+  {
+    guard case .affine(let bits, let grouping) = record.content else {
+      var values = ContiguousArray<Float>(repeating: 0, count: range.count)
+      var span = values.mutableSpan
+      try decode(range, into: &span)
+      Kernels.add(values.span, times: a, to: &y)
+      return
+    }
+    do throws(TinctureError) {
+      let slice = try codes(range, bits, grouping)
+      slice.forEachGroup { quantizer, bytes, start, place in
+        var target = y._mutatingExtracting(place)
+        quantizer.add(bytes, from: start, times: a, to: &target)
+      }
+    } catch { throw error.located(file: bank.file.path.string, tensor: tensor) }
+  }
+
+  /// ⟨g, v⟩ over a range of elements, from the codes where there are codes.
+  ///
+  /// - Parameters:
+  ///   - g: The other factor.
+  ///   - range: The elements of the vector.
+  /// - Returns: The product, accumulated in double precision.
+  /// - Throws: `io` when reading fails, `checkpoint` when a scale is not usable.
+  public func dot(_ g: Span<Float>, over range: Range<Int>) throws(TinctureError) -> Double {
+    precondition(range.count == g.count, "The range and the factor differ in length.")
+    var product = 0.0
+    guard case .affine(let bits, let grouping) = record.content else {
+      var values = ContiguousArray<Float>(repeating: 0, count: range.count)
+      var span = values.mutableSpan
+      try decode(range, into: &span)
+      Kernels.addDot(g, values.span, to: &product)
+      return product
+    }
+    do throws(TinctureError) {
+      let slice = try codes(range, bits, grouping)
+      slice.forEachGroup { quantizer, bytes, start, place in
+        let factor = g.extracting(place)
+        var sum = 0.0
+        Kernels.addSum(factor, to: &sum)
+        product += quantizer.dot(factor, sum: sum, bytes, from: start)
+      }
+    } catch { throw error.located(file: bank.file.path.string, tensor: tensor) }
+    return product
+  }
+}

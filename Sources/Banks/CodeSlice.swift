@@ -1,0 +1,101 @@
+internal import TinctureSafetensors
+internal import TinctureTensors
+
+/// The codes of a range of elements with the quantisers of the groups it touches.
+struct CodeSlice {
+  private let range: Range<Int>
+  private let groupLength: Int
+  private let quantizers: [AffineQuantizer]
+  private let bytes: [UInt8]
+  /// The first code in the bytes.
+  private let firstCode: Int
+
+  init(
+    range: Range<Int>, groupLength: Int, quantizers: [AffineQuantizer], bytes: [UInt8],
+    firstCode: Int
+  ) {
+    self.range = range
+    self.groupLength = groupLength
+    self.quantizers = quantizers
+    self.bytes = bytes
+    self.firstCode = firstCode
+  }
+
+  /// Visits the pieces of the range that lie in one group.
+  ///
+  /// - Parameter body: Takes the quantiser, the bytes, the first code of the piece in them, and the
+  ///   place of the piece in the range.
+  func forEachGroup(
+    _ body: (AffineQuantizer, UnsafeRawBufferPointer, Int, Range<Int>) -> Void
+  ) {
+    bytes.withUnsafeBytes { bytes in
+      var start = range.lowerBound
+      for quantizer in quantizers {
+        let end = min((start / groupLength + 1) * groupLength, range.upperBound)
+        body(
+          quantizer, bytes, start - firstCode, start - range.lowerBound..<end - range.lowerBound)
+        start = end
+      }
+    }
+  }
+}
+
+extension BankVector {
+  /// Reads the codes of a range and the quantisers of the groups it touches.
+  ///
+  /// - Throws: `io` when reading fails, `checkpoint` when a scale or a zero is not usable.
+  func codes(_ range: Range<Int>, _ bits: Int, _ grouping: CodeGrouping) throws(TinctureError)
+    -> CodeSlice
+  {
+    guard !range.isEmpty else {
+      return CodeSlice(range: range, groupLength: 1, quantizers: [], bytes: [], firstCode: 0)
+    }
+    let length = grouping.length(in: record.shape)
+    let groups = range.lowerBound / length..<(range.upperBound - 1) / length + 1
+    let quantizers = try quantizers(groups, bits)
+    let part = try part("codes")
+    let wanted = PackedCodes.bytes(of: range, bits: bits)
+    var bytes = try bank.file.bytes(
+      at: part.byteOffset + wanted.lowerBound,
+      count: min(wanted.count, part.byteCount - wanted.lowerBound))
+    // The kernels look at up to seven bytes beyond the last code.
+    bytes += [UInt8](repeating: 0, count: wanted.count - bytes.count + 8)
+    return CodeSlice(
+      range: range, groupLength: length, quantizers: quantizers, bytes: bytes,
+      firstCode: range.lowerBound / 8 * 8)
+  }
+
+  /// The quantisers of some groups.
+  ///
+  /// - Throws: `io` when reading fails, `checkpoint` when a scale or a zero is not usable.
+  func quantizers(_ groups: Range<Int>, _ bits: Int) throws(TinctureError) -> [AffineQuantizer] {
+    let scales = try numbers("scale", groups)
+    let zeros = try numbers("zero", groups)
+    var quantizers: [AffineQuantizer] = []
+    quantizers.reserveCapacity(groups.count)
+    for (index, (scale, zero)) in zip(scales, zeros).enumerated() {
+      guard scale.isFinite, scale > 0, zero.isFinite else {
+        throw TinctureError(
+          .checkpoint,
+          "Group \(groups.lowerBound + index) has the scale \(scale) and the zero \(zero); the bank is"
+            + " damaged.")
+      }
+      quantizers.append(AffineQuantizer(bits: bits, scale: scale, zero: zero))
+    }
+    return quantizers
+  }
+
+  private func numbers(_ suffix: String, _ range: Range<Int>) throws(TinctureError)
+    -> ContiguousArray<Float>
+  {
+    let part = try part(suffix)
+    let width = part.dtype.byteWidth ?? 1
+    let bytes = try bank.file.bytes(
+      at: part.byteOffset + range.lowerBound * width, count: range.count * width)
+    if part.dtype == .u8 { return ContiguousArray(bytes.map { Float($0) }) }
+    var values = ContiguousArray<Float>(repeating: 0, count: range.count)
+    var span = values.mutableSpan
+    bytes.withUnsafeBytes { _ = Kernels.widen($0, as: part.dtype, into: &span) }
+    return values
+  }
+}

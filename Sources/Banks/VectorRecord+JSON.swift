@@ -1,0 +1,81 @@
+internal import TinctureJSON
+internal import TinctureTensors
+
+extension VectorRecord {
+  /// The record as JSON.
+  var json: JSONValue {
+    var object = JSONObject([
+      ("role", .string(role.rawValue)), ("dtype", .string(dtype.rawValue)),
+      ("shape", .array(shape.extents.map { .integer($0) })),
+    ])
+    if squaredNorm > 0 {
+      object["squared_error"] = .number(String(squaredError))
+      object["squared_norm"] = .number(String(squaredNorm))
+    }
+    switch content {
+    case .elements: object["kind"] = .string("elements")
+    case .absent: object["kind"] = .string("absent")
+    case .constant(let value):
+      object["kind"] = .string("constant")
+      object["value"] = .number(String(value))
+    case .affine(let bits, let grouping):
+      object["kind"] = .string("affine")
+      object["bits"] = .integer(bits)
+      switch grouping {
+      case .tensor: object["group"] = .string("tensor")
+      case .row: object["group"] = .string("row")
+      case .run(let length): object["group"] = .integer(length)
+      }
+    }
+    return .object(object)
+  }
+
+  /// Reads a record.
+  ///
+  /// - Throws: `checkpoint` when it is of an unknown kind or out of bounds.
+  init(_ json: JSONValue, isShared: Bool) throws(TinctureError) {
+    guard let role = json["role"]?.stringValue.flatMap(VectorRole.init(rawValue:)),
+      let dtype = json["dtype"]?.stringValue.flatMap(DType.init(rawValue:)),
+      let extents = json["shape"]?.arrayValue?.map({ $0.intValue ?? -1 }),
+      let shape = Shape(extents), let kind = json["kind"]?.stringValue
+    else { throw BankManifest.fault("has a record without role, type, shape or kind") }
+    guard (role == .shared) == isShared else {
+      throw BankManifest.fault("gives a vector the role of another")
+    }
+    let content: Content
+    switch kind {
+    case "elements": content = .elements
+    case "absent": content = .absent
+    case "constant":
+      guard let value = json["value"]?.doubleValue.map({ Float($0) }), value.isFinite else {
+        throw BankManifest.fault("has a constant that is no finite number")
+      }
+      content = .constant(value)
+    case "affine":
+      guard let bits = json["bits"]?.intValue, PackedCodes.widths.contains(bits) else {
+        throw BankManifest.fault("has codes whose bits are not from 1 to 8")
+      }
+      content = .affine(bits: bits, try Self.grouping(json["group"]))
+    default:
+      throw TinctureError(
+        .checkpoint, "The bank stores vectors as \"\(kind)\", which this program does not know.")
+    }
+    guard dtype.isArithmetic || content == .elements || content == .absent else {
+      throw BankManifest.fault("codes \(dtype.rawValue) elements")
+    }
+    self.init(content, role: role, shape: shape, dtype: dtype)
+    squaredError = json["squared_error"]?.doubleValue ?? 0
+    squaredNorm = json["squared_norm"]?.doubleValue ?? 0
+  }
+
+  private static func grouping(_ json: JSONValue?) throws(TinctureError) -> CodeGrouping {
+    switch json {
+    case .string("tensor"): return .tensor
+    case .string("row"): return .row
+    case .number(let text):
+      if let length = Int(text), (1...1 << 30).contains(length) { return .run(length) }
+    default: break
+    }
+    throw BankManifest.fault("has codes with groups of no known length")
+  }
+}

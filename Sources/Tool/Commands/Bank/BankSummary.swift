@@ -1,0 +1,144 @@
+import Synchronization
+import SystemPackage
+import Tincture
+
+/// Sizes and losses of a bank.
+struct BankSummary {
+  /// One expert.
+  struct Expert {
+    let name: String
+    let codec: String
+    let source: String
+    /// Bytes of its own parts.
+    let bytes: Int
+    /// Elements of all its tensors.
+    let elements: Int
+    /// Bytes of all its tensors in their own types.
+    let sourceBytes: Int
+    let squaredError: Double
+    let squaredNorm: Double
+
+    /// ‖τ − τ̂‖ / ‖τ‖.
+    var relativeError: Double {
+      squaredNorm > 0 ? (squaredError / squaredNorm).squareRoot() : 0
+    }
+  }
+
+  let bank: ExpertBank
+  let fileBytes: Int
+  let sharedBytes: Int
+  let experts: [Expert]
+
+  init(_ bank: ExpertBank) {
+    self.bank = bank
+    fileBytes = bank.file.size
+    let names = bank.manifest.records.keys.sorted()
+    sharedBytes = names.reduce(0) { $0 + bank.byteCount($1, of: .shared) }
+    experts = bank.manifest.experts.map { expert in
+      let owner = VectorOwner.expert(expert.name)
+      var result = (bytes: 0, elements: 0, sourceBytes: 0, error: 0.0, norm: 0.0)
+      for name in names {
+        guard let record = bank.manifest.records[name]?[owner] else { continue }
+        result.bytes += bank.byteCount(name, of: owner)
+        guard record.content != .absent else { continue }
+        result.elements += record.shape.elementCount
+        result.sourceBytes += record.shape.byteCount(of: record.dtype) ?? 0
+        result.error += record.squaredError
+        result.norm += record.squaredNorm
+      }
+      return Expert(
+        name: expert.name, codec: expert.codec, source: expert.source, bytes: result.bytes,
+        elements: result.elements, sourceBytes: result.sourceBytes,
+        squaredError: result.error, squaredNorm: result.norm)
+    }
+  }
+
+  /// The size of the file relative to single-precision experts, of the tensors that differ from the base.
+  var fractionOfSingle: Double {
+    let elements = experts.reduce(0) { $0 + $1.elements }
+    return elements > 0 ? Double(fileBytes) / (4 * Double(elements)) : 0
+  }
+
+  /// The size of the file relative to the experts in their own types.
+  var fractionOfSource: Double {
+    let bytes = experts.reduce(0) { $0 + $1.sourceBytes }
+    return bytes > 0 ? Double(fileBytes) / Double(bytes) : 0
+  }
+
+  /// Prints one line, or the sizes as JSON.
+  static func report(_ path: FilePath, _ bytes: Int, _ display: DisplayOptions)
+    throws(TinctureError)
+  {
+    let summary = BankSummary(try ExpertBank(opening: path))
+    if display.json {
+      Console.result(summary.json.text())
+    } else {
+      Console.result(
+        "\(path): \(ByteSize.text(bytes)), \(summary.experts.count) experts, "
+          + "\(percent(summary.fractionOfSingle)) of them in single precision")
+    }
+  }
+
+  static func percent(_ fraction: Double) -> String {
+    ByteSize.decimal(100 * fraction, 1) + " %"
+  }
+
+  var json: JSONValue {
+    .object(
+      JSONObject([
+        ("path", .string(bank.file.path.string)), ("bytes", .integer(fileBytes)),
+        ("shared_bytes", .integer(sharedBytes)),
+        ("fraction_of_single_precision", .number(String(fractionOfSingle))),
+        ("fraction_of_source", .number(String(fractionOfSource))),
+        ("base", .string(bank.manifest.base.location)),
+        (
+          "experts",
+          .array(
+            experts.map {
+              .object(
+                JSONObject([
+                  ("name", .string($0.name)), ("codec", .string($0.codec)),
+                  ("source", .string($0.source)), ("bytes", .integer($0.bytes)),
+                  ("elements", .integer($0.elements)),
+                  ("source_bytes", .integer($0.sourceBytes)),
+                  ("relative_error", .number(String($0.relativeError))),
+                ]))
+            })
+        ),
+      ]))
+  }
+}
+
+/// Shows how far the making of a bank is.
+final class BankProgress: Sendable {
+  private let isQuiet: Bool
+  private let redraws: Bool
+  private let shown = Mutex(false)
+
+  init(isQuiet: Bool) {
+    self.isQuiet = isQuiet
+    redraws = Console.isTerminal(.standardError)
+  }
+
+  func hear(_ event: BankBuilder.Event) {
+    guard !isQuiet, redraws, case .stored(let done, let total) = event else { return }
+    shown.withLock { shown in
+      Console.write("\r\u{1b}[K\(done) of \(total) tensors", to: .standardError)
+      shown = true
+    }
+  }
+
+  func close() {
+    shown.withLock { shown in
+      if shown { Console.write("\n", to: .standardError) }
+      shown = false
+    }
+  }
+
+  static func builder(_ codec: BankCodec, workers: Int?, _ progress: BankProgress) -> BankBuilder {
+    BankBuilder(
+      codec: codec, workers: workers ?? ResourceOptions.processors,
+      check: { () throws(TinctureError) in try Signals.interruption.check() },
+      observer: { progress.hear($0) })
+  }
+}

@@ -1,0 +1,210 @@
+import Foundation
+import Testing
+
+@Suite("Expert banks through the program", .timeLimit(.minutes(5)))
+struct BankTests {
+  let workshop: Workshop
+
+  init() throws {
+    workshop = try Workshop()
+    let base = TinyModel.llama()
+    try base.write("base", in: workshop)
+    for (seed, name) in ["cars", "sun", "dtd"].enumerated() {
+      try base.tuned(seed + 1, by: 0.01).write(name, in: workshop)
+    }
+  }
+
+  private func run(_ arguments: String..., ends status: Int32 = 0) async throws -> ToolRun {
+    let run = try await workshop.start(arguments).end()
+    expect(run, ends: status)
+    return run
+  }
+
+  private func create(_ options: String..., name: String = "experts.bank") async throws {
+    let fixed = [
+      "bank", "create", "--base", "base", "--expert", "cars=cars", "--expert", "sun=sun",
+      "--output", name,
+    ]
+    expect(try await workshop.start(fixed + options).end(), ends: 0)
+  }
+
+  @Test("A bank is made, shown, verified, extended, reduced and extracted")
+  func tour() async throws {
+    try await create("--codec", "rtvq", "--base-bits", "3", "--offset-bits", "2")
+    let shown = try await run("bank", "show", "experts.bank", "--tensors")
+    for word in ["cars", "sun", "rtvq, base 3 bits, offset 2 bits", "2 bits", "base"] {
+      #expect(shown.output.contains(word), "\(word)")
+    }
+    let verified = try await run("bank", "verify", "experts.bank", "--base", "base")
+    #expect(verified.output.contains("as they were stored"))
+    _ = try await run(
+      "bank", "add", "experts.bank", "--base", "base", "--expert", "dtd=dtd")
+    let json = try await run("bank", "show", "experts.bank", "--json")
+    #expect(json.output.contains("\"dtd\""))
+    _ = try await run("bank", "remove", "experts.bank", "--expert", "sun")
+    let missing = try await run(
+      "bank", "extract", "experts.bank", "--expert", "sun", "--base", "base", "--output", "x",
+      ends: 66)
+    #expect(missing.errors.contains("cars, dtd"))
+    _ = try await run(
+      "bank", "extract", "experts.bank", "--expert", "cars", "--base", "base", "--output", "out")
+    #expect(workshop.exists("out/config.json"))
+    let names = try workshop.names().filter { $0.hasPrefix(".") }
+    #expect(names.isEmpty, "\(names)")
+  }
+
+  @Test(
+    "Merging from a bank gives the bytes that merging the extracted experts gives",
+    arguments: [
+      ["--codec", "rtvq"], ["--codec", "tvq", "--bits", "3", "--ranges", "64", "--clip"],
+      ["--codec", "raw"],
+    ],
+    [
+      ["linear", "weight=0.4"], ["task_arithmetic", "weight=0.4"],
+      ["ties", "weight=1", "density=0.5"], ["slerp", "t=0.3"],
+      ["della", "density=0.6", "weight=1"],
+    ])
+  func sameBytes(codec: [String], method: [String]) async throws {
+    let made = try await workshop.start(
+      [
+        "bank", "create", "--base", "base", "--expert", "cars=cars", "--expert", "sun=sun",
+        "--output", "experts.bank",
+      ] + codec
+    ).end()
+    expect(made, ends: 0)
+    for name in ["cars", "sun"] {
+      _ = try await run(
+        "bank", "extract", "experts.bank", "--expert", name, "--base", "base", "--output",
+        "x-\(name)")
+    }
+    for (output, models) in [
+      ("from-bank", ["experts.bank#cars", "experts.bank#sun"]),
+      ("from-files", ["x-cars", "x-sun"]),
+    ] {
+      var arguments = ["merge", "--method", method[0]]
+      let chosen = method[0] == "slerp" ? Array(models.prefix(1)) : models
+      if method[0] != "linear" { arguments += ["--base", "base"] }
+      for model in chosen { arguments += ["--model", model] }
+      for setting in method.dropFirst() { arguments += ["--set", setting] }
+      expect(try await workshop.start(arguments + [output]).end(), ends: 0)
+    }
+    let file = "model.safetensors"
+    #expect(try workshop.bytes("from-bank")[file] == workshop.bytes("from-files")[file])
+  }
+
+  @Test("What cannot be done says why, with its exit status")
+  func refusals() async throws {
+    try await create()
+    try TinyModel.llama().tuned(9, by: 0.5).write("other", in: workshop)
+    let cases: [([String], Int32, String)] = [
+      (
+        [
+          "bank", "extract", "experts.bank", "--expert", "cars", "--base", "other", "--output",
+          "out",
+        ], 65, "is not the base"
+      ),
+      (["bank", "verify", "experts.bank", "--base", "other"], 65, "is not the base"),
+      (["bank", "show", "base/model.safetensors"], 65, "no expert bank"),
+      (["bank", "show", "nowhere.bank"], 66, "cannot be opened"),
+      (
+        ["bank", "create", "--base", "base", "--expert", "cars=cars", "--output", "experts.bank"],
+        73, "--force"
+      ),
+      (
+        [
+          "bank", "create", "--base", "base", "--expert", "cars=cars", "--bits", "9", "--codec",
+          "tvq", "--output", "y.bank",
+        ], 64, "from 1 to 8"
+      ),
+      (
+        ["bank", "add", "experts.bank", "--base", "base", "--expert", "cars=sun"], 64,
+        "two experts named"
+      ),
+      (
+        [
+          "bank", "create", "--base", "base", "--expert", "=cars", "--output", "y.bank",
+        ], 64, "expert"
+      ),
+    ]
+    for (arguments, status, words) in cases {
+      let run = try await workshop.start(arguments).end()
+      expect(run, ends: status)
+      #expect(run.errors.contains(words), "\(run.errors)")
+    }
+    #expect(!workshop.exists("out"))
+    #expect(!workshop.exists("y.bank"))
+  }
+
+  @Test("A flipped bit is found and named")
+  func flippedBit() async throws {
+    try await create()
+    var bytes = try Data(contentsOf: workshop.url("experts.bank"))
+    bytes[bytes.count - 100] ^= 4
+    try bytes.write(to: workshop.url("experts.bank"))
+    let run = try await run("bank", "verify", "experts.bank", ends: 65)
+    #expect(run.errors.contains("experts/"))
+    #expect(run.errors.contains("not those that were stored"))
+  }
+
+  @Test("A recipe may take experts without naming a base, while the base is where it was")
+  func rememberedBase() async throws {
+    try await create("--codec", "tvq", "--bits", "8")
+    let recipe = """
+      merge_method: linear
+      models:
+        - model: experts.bank#cars
+          parameters: {weight: 1}
+        - model: experts.bank#sun
+          parameters: {weight: 1}
+      """
+    try workshop.write("recipe.yaml", recipe)
+    _ = try await run("merge", "recipe.yaml", "out")
+    #expect(workshop.exists("out/model.safetensors"))
+    // When the base is gone, the message says what to name.
+    try FileManager.default.moveItem(at: workshop.url("base"), to: workshop.url("moved"))
+    let lost = try await run("merge", "recipe.yaml", "out2", ends: 66)
+    #expect(lost.errors.contains("base_model"))
+  }
+}
+
+@Suite("Power cuts while a bank is changed", .timeLimit(.minutes(5)), .serialized)
+struct BankPowerCutTests {
+  @Test("Killed at any moment, an addition leaves the old bank or the new one")
+  func killed() async throws {
+    let workshop = try Workshop()
+    for (seed, folder) in ["base", "a", "b"].enumerated() {
+      try BulkModel(tensorCount: 8, rows: 256, columns: 256).write(
+        folder, seed: seed, in: workshop)
+    }
+    let create = [
+      "bank", "create", "--base", "base", "--expert", "a=a", "--output", "x.bank",
+    ]
+    expect(try await workshop.start(create).end(), ends: 0)
+    let old = try Data(contentsOf: workshop.url("x.bank"))
+    let add = ["bank", "add", "x.bank", "--base", "base", "--expert", "b=b", "--workers", "1"]
+    let began = Date()
+    expect(try await workshop.start(add).end(), ends: 0)
+    let duration = Date().timeIntervalSince(began)
+    let new = try Data(contentsOf: workshop.url("x.bank"))
+    #expect(old != new)
+    var chance = Noise(7, "cuts")
+    var found: Set<Data> = []
+    for _ in 0..<12 {
+      try old.write(to: workshop.url("x.bank"))
+      let running = try workshop.start(add)
+      await running.send(SIGKILL, after: duration * Double(chance.next() + 1) / 2) { true }
+      _ = try await running.end()
+      let left = try Data(contentsOf: workshop.url("x.bank"))
+      #expect(left == old || left == new)
+      found.insert(left)
+      // What a killed run leaves beside the bank is in nobody's way.
+      expect(try await workshop.start(["bank", "verify", "x.bank"]).end(), ends: 0)
+    }
+    #expect(found.contains(old))
+    try old.write(to: workshop.url("x.bank"))
+    expect(try await workshop.start(add).end(), ends: 0)
+    #expect(try Data(contentsOf: workshop.url("x.bank")) == new)
+    let hidden = try workshop.names().filter { $0.hasPrefix(".x.bank") }
+    #expect(hidden.isEmpty, "\(hidden)")
+  }
+}
