@@ -1,12 +1,31 @@
 internal import TinctureTensors
 
+/// The bytes of a part with their digest.
+struct EncodedPart: Sendable {
+  let suffix: String
+  let dtype: DType
+  let bytes: [UInt8]
+  let digest: String
+
+  init(_ suffix: String, _ dtype: DType, _ bytes: [UInt8]) {
+    self.suffix = suffix
+    self.dtype = dtype
+    self.bytes = bytes
+    digest = PartDigest.of(bytes)
+  }
+}
+
 /// A vector as it goes into a bank.
 struct EncodedVector: Sendable {
   var record: VectorRecord
   /// The parts in the order of the record.
-  let parts: [(suffix: String, dtype: DType, bytes: [UInt8])]
+  let parts: [EncodedPart]
   /// The codes, for who needs the vector as it will be decoded.
   var codes: AffineCodes?
+  /// The sum of the squares of the elements.
+  var squaredSum = 0.0
+  /// The sum of the squares of what the codes lose of them.
+  var squaredLoss = 0.0
 
   /// Decodes a range of elements of codes or a constant.
   func decode(_ range: Range<Int>, into output: inout MutableSpan<Float>) {
@@ -61,13 +80,21 @@ struct AffineEncoder {
   /// - Complexity: O(n), in two or three passes; a group must fit in memory.
   func encode(_ vector: Vector) throws(TinctureError) -> EncodedVector? {
     var whole = NumberRange()
-    try forEachBlock(Self.block, vector) { span, _ in whole.include(span) }
+    var squares = 0.0
+    try forEachBlock(Self.block, vector) { span, _ in
+      whole.include(span)
+      Kernels.addDot(span, span, to: &squares)
+    }
     guard shape.elementCount > 0, whole.low < whole.high else {
       let value = shape.elementCount == 0 ? 0 : whole.low
       return EncodedVector(
-        record: VectorRecord(.constant(value), role: role, shape: shape, dtype: dtype), parts: [])
+        record: VectorRecord(.constant(value), role: role, shape: shape, dtype: dtype), parts: [],
+        squaredSum: squares)
     }
-    let codes = grouping == .tensor ? try encodeWhole(whole, vector) : try encodeGroups(vector)
+    var loss = 0.0
+    let codes =
+      grouping == .tensor
+      ? try encodeWhole(whole, vector, &loss) : try encodeGroups(vector, &loss)
     guard let codes else { return nil }
     let scales = codes.quantizers.map(\.scale)
     let zeros = codes.quantizers.map(\.zero)
@@ -76,16 +103,17 @@ struct AffineEncoder {
       record: VectorRecord(
         .affine(bits: bits, grouping), role: role, shape: shape, dtype: dtype),
       parts: [
-        ("scale", isNarrow ? .bf16 : .f32, Self.bytes(scales, isNarrow ? .bf16 : .f32)),
-        (
+        EncodedPart("scale", isNarrow ? .bf16 : .f32, Self.bytes(scales, isNarrow ? .bf16 : .f32)),
+        EncodedPart(
           "zero", isNarrow ? .u8 : .f32,
           isNarrow ? zeros.map { UInt8($0) } : Self.bytes(zeros, .f32)
         ),
-        ("codes", .u8, Array(codes.bytes.dropLast(8))),
-      ], codes: codes)
+        EncodedPart("codes", .u8, Array(codes.bytes.dropLast(8))),
+      ], codes: codes, squaredSum: squares, squaredLoss: loss)
   }
 
-  private func encodeWhole(_ whole: NumberRange, _ vector: Vector) throws(TinctureError)
+  private func encodeWhole(_ whole: NumberRange, _ vector: Vector, _ loss: inout Double)
+    throws(TinctureError)
     -> AffineCodes?
   {
     var range = whole
@@ -104,13 +132,15 @@ struct AffineEncoder {
       var part = all._mutatingExtracting(0..<span.count)
       quantizer.encode(span, into: &part)
       packer.append(part.span)
+      loss += quantizer.loss(span)
     }
     let bytes = packer.finish() + [UInt8](repeating: 0, count: 8)
     return AffineCodes(
       groupLength: max(1, shape.elementCount), quantizers: [quantizer], bytes: bytes)
   }
 
-  private func encodeGroups(_ vector: Vector) throws(TinctureError) -> AffineCodes? {
+  private func encodeGroups(_ vector: Vector, _ loss: inout Double) throws(TinctureError)
+    -> AffineCodes? {
     let length = grouping.length(in: shape)
     let block = max(1, Self.block / length) * length
     var packer = CodePacker(bits: bits, expecting: shape.elementCount)
@@ -129,6 +159,7 @@ struct AffineEncoder {
         var part = all._mutatingExtracting(place)
         quantizer.encode(group, into: &part)
         quantizers.append(quantizer)
+        loss += quantizer.loss(group)
       }
       let used = all._mutatingExtracting(0..<span.count)
       packer.append(used.span)

@@ -104,7 +104,7 @@ struct BankContainer: ~Copyable {
         Part(
           name: name, dtype: part.dtype, shape: wanted.shape, file: nil, offset: stagedBytes,
           byteCount: part.bytes.count))
-      digests[name] = PartDigest.of(part.bytes)
+      digests[name] = part.digest
       try part.bytes.withBytes { (bytes) throws(TinctureError) in
         try Self.write(bytes, to: staging, at: stagedBytes, stagingPath)
       }

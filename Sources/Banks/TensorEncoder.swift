@@ -38,9 +38,13 @@ struct TensorEncoder {
         if try !equalsBase(source) { outputs.append((.expert(name), try elements(source))) }
         continue
       }
-      let norm = try squaredSum(base.shape) { (range, output) throws(TinctureError) in
-        try Self.difference(source, base, range, &output)
-      }
+      // Task vectors are gone through anyway, when their codes are made.
+      let norm: Double? =
+        codec.kind == .tvq
+        ? nil
+        : try squaredSum(base.shape) { (range, output) throws(TinctureError) in
+          try Self.difference(source, base, range, &output)
+        }
       if norm == 0, source.dtype == base.dtype { continue }
       different.append(Expert(name: name, source: source, squaredNorm: norm))
     }
@@ -52,10 +56,16 @@ struct TensorEncoder {
     }
     for expert in different {
       var vector = try encode(expert, different, base, made, total: experts.count)
-      vector.record.squaredNorm = expert.squaredNorm
-      if vector.record.role != .weights || vector.record.content != .elements {
-        vector.record.squaredError = try squaredError(of: vector, expert, base, made)
+      vector.record.squaredNorm = expert.squaredNorm ?? vector.squaredSum
+      if expert.squaredNorm == nil, vector.squaredSum == 0, vector.record.role == .difference,
+        expert.source.dtype == base.dtype
+      {
+        continue
       }
+      // What a vector's codes lose is what the expert lacks, unless the shared vector adds its own loss.
+      let isAlone = vector.record.role != .offset || codec.correctsErrors || made == nil
+      vector.record.squaredError =
+        isAlone ? vector.squaredLoss : try squaredError(of: vector, expert, base, made)
       outputs.append((.expert(expert.name), vector))
     }
     return outputs
@@ -65,7 +75,8 @@ struct TensorEncoder {
   private struct Expert {
     let name: String
     let source: any WeightSource
-    let squaredNorm: Double
+    /// The squared norm of the task vector; nil when it is not known yet.
+    let squaredNorm: Double?
   }
 
   private func isCoded(_ source: any WeightSource) -> Bool {
@@ -153,22 +164,16 @@ struct TensorEncoder {
     }
   }
 
-  /// ‖τ − τ̂‖² for the reconstructed task vector τ̂.
+  /// ‖τ − β̂ − ô‖² for an offset from the mean.
   private func squaredError(
     of vector: EncodedVector, _ expert: Expert, _ base: any WeightSource, _ made: EncodedVector?
   ) throws(TinctureError) -> Double {
     try squaredSum(base.shape) { (range, output) throws(TinctureError) in
       var values = ContiguousArray<Float>(repeating: 0, count: range.count)
       var span = values.mutableSpan
-      if vector.record.role == .weights {
-        try expert.source.read(range, into: &output)
-      } else {
-        try Self.difference(expert.source, base, range, &output)
-      }
-      if vector.record.role == .offset {
-        try decodeShared(made, range, &span)
-        Kernels.subtract(span.span, from: &output)
-      }
+      try Self.difference(expert.source, base, range, &output)
+      try decodeShared(made, range, &span)
+      Kernels.subtract(span.span, from: &output)
       vector.decode(range, into: &span)
       Kernels.subtract(span.span, from: &output)
     }
@@ -203,7 +208,7 @@ struct TensorEncoder {
     return EncodedVector(
       record: VectorRecord(
         .elements, role: .weights, shape: source.shape, dtype: source.dtype),
-      parts: [("elements", source.dtype, bytes)])
+      parts: [EncodedPart("elements", source.dtype, bytes)])
   }
 
   private func equalsBase(_ source: any WeightSource) throws(TinctureError) -> Bool {
