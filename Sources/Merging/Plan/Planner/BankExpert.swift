@@ -16,17 +16,21 @@ final class BankExpert: Sendable {
   ///   - path: The bank.
   ///   - expert: The name.
   ///   - base: The base of the recipe, where it has one.
+  ///   - shelf: The banks that are open already.
   ///   - open: Opens the base that the bank remembers.
   /// - Throws: `missingInput` when the expert or the base is not there, `checkpoint` when the base is
   ///   another one.
   init(
-    _ path: FilePath, _ expert: String, base: ModelInput?,
+    _ path: FilePath, _ expert: String, base: ModelInput?, shelf: BankShelf,
     open: (ModelReference) throws(TinctureError) -> ModelInput
   ) throws(TinctureError) {
-    bank = try ExpertBank(opening: path)
+    let bank = try shelf.bank(path)
+    self.bank = bank
     self.expert = expert
     try bank.require(expert)
-    self.base = try Self.base(of: bank, given: base, expert, open)
+    self.base = try shelf.base(path) { () throws(TinctureError) in
+      try Self.base(of: bank, given: base, expert, open)
+    }
   }
 
   /// The base that is given, when it is the right one, else the one that the bank remembers.

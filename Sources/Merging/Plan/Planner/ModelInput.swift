@@ -38,6 +38,16 @@ public struct ModelInput: Sendable {
     opening reference: ModelReference, locator: ModelLocator, stage: FilePath? = nil,
     folder: FilePath? = nil, base: ModelInput? = nil
   ) throws(TinctureError) {
+    try self.init(
+      opening: reference, locator: locator, stage: stage, folder: folder, base: base,
+      shelf: BankShelf())
+  }
+
+  /// Opens a model; experts of the same bank share what is on the shelf.
+  init(
+    opening reference: ModelReference, locator: ModelLocator, stage: FilePath?,
+    folder: FilePath?, base: ModelInput?, shelf: BankShelf
+  ) throws(TinctureError) {
     self.reference = reference
     let name = reference.description
     do throws(TinctureError) {
@@ -47,7 +57,7 @@ public struct ModelInput: Sendable {
         location = try Self.locate(reference.path, reference.revision, locator, folder)
       }
       if let name = reference.expert {
-        let found = try BankExpert(location.path, name, base: base) {
+        let found = try BankExpert(location.path, name, base: base, shelf: shelf) {
           (remembered) throws(TinctureError) in
           try ModelInput(opening: remembered, locator: locator, folder: folder)
         }

@@ -49,13 +49,14 @@ public struct Planner {
         opening: baseReference, locator: locator, stage: stages[baseReference.path],
         folder: recipe.source.folder)
     }
+    let shelf = BankShelf()
     for reference in references {
       do throws(TinctureError) {
         positions[reference] = models.count
         models.append(
           try ModelInput(
             opening: reference, locator: locator, stage: stages[reference.path],
-            folder: recipe.source.folder, base: base))
+            folder: recipe.source.folder, base: base, shelf: shelf))
       } catch { problems.add(error) }
     }
     try problems.finish()
