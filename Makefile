@@ -1,5 +1,5 @@
 # The two commands of the README, and what maintainers run.
-.PHONY: demo test check format bench differential documentation
+.PHONY: demo test check format bench bench-banks differential documentation
 
 demo:            ## build and merge the bundled vision experts by several methods
 	Scripts/demo
@@ -17,6 +17,10 @@ bench:           ## compare with mergekit on synthetic Llama-shaped models (see 
 	swift build -c release --product tincture
 	Benchmarks/setup_peer.sh
 	python3 Benchmarks/bench.py $(BENCH)
+
+bench-banks:     ## sizes, errors and rates of expert banks
+	swift build -c release --product tincture
+	python3 Benchmarks/bench_banks.py $(BENCH)
 
 differential:    ## compare weights with mergekit's on tiny models
 	swift build -c release --product tincture

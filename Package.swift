@@ -105,7 +105,8 @@ let package = Package(
       [
         "TinctureBanks", "TinctureMerging", "TinctureMergeMethods", "TinctureMergeTesting",
         "TinctureCheckpoints", "TinctureSafetensors", "TinctureTensors", system,
-      ]),
+      ],
+      resources: [.copy("Fixtures")]),
     tests(
       "Merging",
       [

@@ -26,6 +26,8 @@ struct EncodedVector: Sendable {
   var squaredSum = 0.0
   /// The sum of the squares of what the codes lose of them.
   var squaredLoss = 0.0
+  /// What a factor for the whole expert is worked out from, where it has one.
+  var maskSums: MaskEncoder.Sums?
 
   /// Decodes a range of elements of codes or a constant.
   func decode(_ range: Range<Int>, into output: inout MutableSpan<Float>) {
@@ -140,7 +142,8 @@ struct AffineEncoder {
   }
 
   private func encodeGroups(_ vector: Vector, _ loss: inout Double) throws(TinctureError)
-    -> AffineCodes? {
+    -> AffineCodes?
+  {
     let length = grouping.length(in: shape)
     let block = max(1, Self.block / length) * length
     var packer = CodePacker(bits: bits, expecting: shape.elementCount)

@@ -135,6 +135,7 @@ public struct BankBuilder: Sendable {
     for (_, model) in experts {
       for name in model.names where known.insert(name).inserted { names.append(name) }
     }
+    var sums: [String: [(tensor: String, sums: MaskEncoder.Sums)]] = [:]
     let step = max(1, workers)
     for first in stride(from: 0, to: names.count, by: step) {
       try check()
@@ -143,13 +144,34 @@ public struct BankBuilder: Sendable {
         for (owner, vector) in outputs {
           try container.add(vector, tensor: name, owner: owner)
           manifest.records[name, default: [:]][owner] = vector.record
+          if case .expert(let expert) = owner, let own = vector.maskSums {
+            sums[expert, default: []].append((name, own))
+          }
         }
       }
       observer?(.stored(tensors: min(first + step, names.count), of: names.count))
     }
+    if codec.kind == .emr { Self.rescale(sums, in: &manifest) }
     for (name, model) in experts {
       manifest.experts.append(
         .init(name: name, source: model.location, codec: codec.text))
+    }
+  }
+
+  /// Gives every expert the factor that makes up for what its masks change, over all its tensors.
+  private static func rescale(
+    _ sums: [String: [(tensor: String, sums: MaskEncoder.Sums)]], in manifest: inout BankManifest
+  ) {
+    for (expert, items) in sums {
+      let factor = MaskEncoder.Sums.factor(items.map(\.sums))
+      for (tensor, own) in items {
+        guard let record = manifest.records[tensor]?[.expert(expert)] else { continue }
+        var scaled = VectorRecord(
+          .mask(scale: factor), role: record.role, shape: record.shape, dtype: record.dtype)
+        scaled.squaredNorm = record.squaredNorm
+        scaled.squaredError = own.squaredError(record.squaredNorm, factor: factor)
+        manifest.records[tensor]?[.expert(expert)] = scaled
+      }
     }
   }
 

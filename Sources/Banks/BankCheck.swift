@@ -32,12 +32,15 @@ extension ExpertBank {
     }
     for (tensor, owners) in manifest.records.sorted(by: { $0.key < $1.key }) {
       for (owner, record) in owners.sorted(by: { $0.key < $1.key }) {
-        guard case .affine(let bits, let grouping) = record.content,
-          let vector = vector(tensor, of: owner)
-        else { continue }
+        guard let vector = vector(tensor, of: owner) else { continue }
         do throws(TinctureError) {
-          try vector.checkRanges(bits, grouping)
-          try vector.checkPadding(bits)
+          switch record.content {
+          case .affine(let bits, let grouping):
+            try vector.checkRanges(bits, grouping)
+            try vector.checkPadding("codes", bits)
+          case .mask: try vector.checkPadding("mask", 1)
+          case .elements, .constant, .absent: break
+          }
         } catch { faults.append(error.located(file: file.path.string, tensor: tensor)) }
       }
     }
@@ -61,8 +64,8 @@ extension BankVector {
   }
 
   /// Checks that the bits after the last code are zero.
-  fileprivate func checkPadding(_ bits: Int) throws(TinctureError) {
-    let part = try part("codes")
+  fileprivate func checkPadding(_ suffix: String, _ bits: Int) throws(TinctureError) {
+    let part = try part(suffix)
     let used = record.shape.elementCount * bits
     let first = used / 8
     let tail = try bank.file.bytes(at: part.byteOffset + first, count: part.byteCount - first)

@@ -12,6 +12,10 @@ public struct BankCodec: Sendable, Hashable {
     case tvq
     /// Affine codes of the mean task vector and of what it leaves. Source: arXiv:2503.06921.
     case rtvq
+    /// The sum of the task vectors and a mask for each. Source: arXiv:2405.07813.
+    case tall
+    /// The elected task vector, a mask and a factor for each. Source: arXiv:2405.17461.
+    case emr
   }
 
   /// The codec.
@@ -27,11 +31,14 @@ public struct BankCodec: Sendable, Hashable {
   /// Whether offsets are taken from the shared vector as it is stored, so that its error is made up
   /// for, instead of from the mean.
   public var correctsErrors: Bool
+  /// By how much an element must exceed what the other experts add to it, for `tall`.
+  public var maskThreshold: Double
 
   /// Creates a codec with its settings.
   public init(
     _ kind: Kind, bits: Int = 4, baseBits: Int = 3, grouping: CodeGrouping = .tensor,
-    clips: Bool = false, correctsErrors: Bool = true
+    clips: Bool = false, correctsErrors: Bool = true,
+    maskThreshold: Double = 0.4
   ) {
     self.kind = kind
     self.bits = bits
@@ -39,22 +46,28 @@ public struct BankCodec: Sendable, Hashable {
     self.grouping = grouping
     self.clips = clips
     self.correctsErrors = correctsErrors
+    self.maskThreshold = maskThreshold
   }
 
   /// Whether a tensor is coded; the others are stored as they are.
   ///
-  /// As published: names with `weight` but not `ln_`. Vectors, such as norms under other names, are
+  /// Masks are made of all tensors. Codes, as published, of names with `weight` but not `ln_`. Vectors, such as norms under other names, are
   /// never coded.
   public func codes(_ name: String, _ shape: Shape, _ dtype: DType) -> Bool {
-    kind != .raw && dtype.isArithmetic && shape.rank > 1 && name.contains("weight")
-      && !name.contains("ln_")
+    switch kind {
+    case .raw: false
+    case .tall, .emr: dtype.isArithmetic
+    case .affine, .tvq, .rtvq:
+      dtype.isArithmetic && shape.rank > 1 && name.contains("weight") && !name.contains("ln_")
+    }
   }
 
   /// The codec and its settings in words.
   public var text: String {
     var words = [kind.rawValue]
     switch kind {
-    case .raw: return kind.rawValue
+    case .raw, .emr: return kind.rawValue
+    case .tall: return "tall, threshold \(maskThreshold)"
     case .affine, .tvq: words.append("\(bits) bits")
     case .rtvq:
       words.append("base \(baseBits) bits, offset \(bits) bits")

@@ -137,8 +137,14 @@ extension BankManifest {
           records[owner] = try VectorRecord(value, isShared: owner == .shared)
         } catch { throw error.located(tensor: tensor) }
       }
-      if records.values.contains(where: { $0.role == .offset }), records[.shared] == nil {
-        throw Self.fault("has an offset from a shared vector that is missing", tensor: tensor)
+      for record in records.values where record.needsShared {
+        guard let shared = records[.shared], shared.shape == record.shape else {
+          throw Self.fault(
+            "refers to a shared vector that is missing or of another shape", tensor: tensor)
+        }
+        if case .mask = shared.content {
+          throw Self.fault("masks a shared vector that is a mask itself", tensor: tensor)
+        }
       }
       self.records[tensor] = records
     }

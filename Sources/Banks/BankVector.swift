@@ -58,6 +58,7 @@ public struct BankVector: Sendable {
         let bytes = try bank.file.bytes(
           at: part.byteOffset + range.lowerBound * width, count: range.count * width)
         bytes.withUnsafeBytes { _ = Kernels.widen($0, as: part.dtype, into: &output) }
+      case .mask(let scale): try decodeMask(range, scale, &output)
       case .affine(let bits, let grouping):
         let slice = try codes(range, bits, grouping)
         slice.forEachGroup { quantizer, bytes, start, place in
@@ -66,6 +67,31 @@ public struct BankVector: Sendable {
         }
       }
     } catch { throw error.located(file: bank.file.path.string, tensor: tensor) }
+  }
+
+  private func decodeMask(
+    _ range: Range<Int>, _ scale: Float, _ output: inout MutableSpan<Float>
+  ) throws(TinctureError) {
+    guard !range.isEmpty else { return }
+    guard let shared = bank.vector(tensor, of: .shared) else {
+      throw TinctureError(.internalError, "A checked bank lacks a shared vector.")
+    }
+    try shared.decode(range, into: &output)
+    let part = try part("mask")
+    let first = range.lowerBound / 8
+    let bytes = try bank.file.bytes(
+      at: part.byteOffset + first, count: (range.upperBound + 7) / 8 - first)
+    if range.lowerBound % 8 == 0 {
+      bytes.withUnsafeBufferPointer {
+        Kernels.keep(&output, where: Span(_unsafeElements: $0), scale: scale)
+      }
+      return
+    }
+    for index in 0..<output.count {
+      let bit = range.lowerBound % 8 + index
+      let isSet = bytes[bit / 8] >> (bit % 8) & 1 == 1
+      output[index] = isSet ? scale * output[index] : 0
+    }
   }
 
   /// y += a v over a range of elements, from the codes where there are codes.

@@ -49,6 +49,9 @@ struct TensorEncoder {
       different.append(Expert(name: name, source: source, squaredNorm: norm))
     }
     guard let base, !different.isEmpty else { return outputs }
+    if codec.kind == .tall || codec.kind == .emr {
+      return outputs + (try masks(different, base))
+    }
     var made: EncodedVector?
     if codec.kind == .rtvq, makesShared {
       made = try encodeMean(different, base, total: experts.count)
@@ -90,7 +93,7 @@ struct TensorEncoder {
     let source = expert.source
     let vector: EncodedVector?
     switch codec.kind {
-    case .raw: vector = nil
+    case .raw, .tall, .emr: vector = nil
     case .affine:
       vector = try affine(.weights, source.dtype, codec.bits) {
         (range, output) throws(TinctureError) in
@@ -120,6 +123,26 @@ struct TensorEncoder {
     }
     if let vector { return vector }
     return try elements(source)
+  }
+
+  private func masks(_ experts: [Expert], _ base: any WeightSource) throws(TinctureError)
+    -> [Output]
+  {
+    let encoder = MaskEncoder(
+      kind: codec.kind, threshold: Float(codec.maskThreshold), shape: base.shape, stored: shared)
+    let (made, vectors) = try encoder.encode(experts.map(\.source.dtype)) {
+      (index, range, output) throws(TinctureError) in
+      try Self.difference(experts[index].source, base, range, &output)
+    }
+    var outputs: [Output] = made.map { [(.shared, $0)] } ?? []
+    for (expert, vector) in zip(experts, vectors) {
+      var vector = vector
+      let norm = expert.squaredNorm ?? 0
+      vector.record.squaredNorm = norm
+      vector.record.squaredError = vector.maskSums?.squaredError(norm, factor: 1) ?? 0
+      outputs.append((.expert(expert.name), vector))
+    }
+    return outputs
   }
 
   private func encodeMean(_ experts: [Expert], _ base: any WeightSource, total: Int)

@@ -18,6 +18,9 @@ extension VectorRecord {
     case .constant(let value):
       object["kind"] = .string("constant")
       object["value"] = .number(String(value))
+    case .mask(let scale):
+      object["kind"] = .string("mask")
+      object["scale"] = .number(String(scale))
     case .affine(let bits, let grouping):
       object["kind"] = .string("affine")
       object["bits"] = .integer(bits)
@@ -51,6 +54,11 @@ extension VectorRecord {
         throw BankManifest.fault("has a constant that is no finite number")
       }
       content = .constant(value)
+    case "mask":
+      guard let scale = json["scale"]?.doubleValue.map({ Float($0) }), scale.isFinite else {
+        throw BankManifest.fault("has a mask whose scale is no finite number")
+      }
+      content = .mask(scale: scale)
     case "affine":
       guard let bits = json["bits"]?.intValue, PackedCodes.widths.contains(bits) else {
         throw BankManifest.fault("has codes whose bits are not from 1 to 8")

@@ -48,6 +48,8 @@ public struct VectorRecord: Sendable, Hashable {
     case constant(Float)
     /// Packed affine codes of some bits, with a scale and a zero for each group.
     case affine(bits: Int, CodeGrouping)
+    /// The shared vector where a bit is set, times a factor; zero elsewhere.
+    case mask(scale: Float)
     /// The expert does not have this tensor of the base.
     case absent
   }
@@ -73,12 +75,19 @@ public struct VectorRecord: Sendable, Hashable {
     self.dtype = dtype
   }
 
+  /// Whether the vector means nothing without the shared one.
+  public var needsShared: Bool {
+    if case .mask = content { true } else { role == .offset }
+  }
+
   /// The parts that hold the vector, by the suffixes of their names, with types and extents; the types
   /// of an affine code's ranges have alternatives.
   public var parts: [(suffix: String, dtypes: [DType], shape: Shape)] {
     switch content {
     case .constant, .absent: []
     case .elements: [("elements", [dtype], shape)]
+    case .mask:
+      [("mask", [.u8], Shape(vector: PackedCodes.byteCount(shape.elementCount, bits: 1)))]
     case .affine(let bits, let grouping):
       [
         ("scale", [.f32, .bf16], Shape(vector: grouping.count(in: shape))),

@@ -127,7 +127,7 @@ struct ExpertBankTests {
     arguments: [CodeGrouping.tensor, .row, .run(64), .run(10)])
   func groupings(grouping: CodeGrouping) async throws {
     let fixture = try BankFixture(dtype: .bf16)
-    for kind in BankCodec.Kind.allCases {
+    for kind in [BankCodec.Kind.raw, .affine, .tvq, .rtvq] {
       let bank = try await fixture.create(
         BankCodec(kind, bits: 3, grouping: kind == .raw ? .tensor : grouping))
       #expect(try bank.faults().isEmpty)

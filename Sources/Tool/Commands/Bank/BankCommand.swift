@@ -36,7 +36,7 @@ struct NamedExpert: ExpressibleByArgument {
 
 /// The codecs by their names.
 enum CodecChoice: String, CaseIterable, ExpressibleByArgument {
-  case raw, affine, tvq, rtvq
+  case raw, affine, tvq, rtvq, tall, emr
 
   var kind: BankCodec.Kind {
     switch self {
@@ -44,13 +44,18 @@ enum CodecChoice: String, CaseIterable, ExpressibleByArgument {
     case .affine: .affine
     case .tvq: .tvq
     case .rtvq: .rtvq
+    case .tall: .tall
+    case .emr: .emr
     }
   }
 }
 
 /// How experts are coded.
 struct CodecOptions: ParsableArguments {
-  @Option(name: .customLong("codec"), help: "raw, affine (codes of the weights), tvq or rtvq.")
+  @Option(
+    name: .customLong("codec"),
+    help:
+      "raw, affine (codes of the weights), tvq, rtvq, tall or emr (a shared vector and masks).")
   var choice = CodecChoice.rtvq
 
   @Option(help: "Bits of a code, 1 to 8, for tvq and affine. (default: 4)")
@@ -71,7 +76,16 @@ struct CodecOptions: ParsableArguments {
   @Flag(inversion: .prefixedNo, help: "Let offsets make up for the error of the shared vector.")
   var errorCorrection = true
 
+  @Option(help: "By how much elements exceed the others' for tall. (default: 0.4)")
+  var maskThreshold: Double?
+
   func validate() throws {
+    if maskThreshold != nil, choice != .tall {
+      throw ValidationError("--mask-threshold is for --codec tall.")
+    }
+    if let maskThreshold, !(maskThreshold >= 0 && maskThreshold.isFinite) {
+      throw ValidationError("--mask-threshold must be at least 0.")
+    }
     for (name, value) in [("bits", bits), ("base-bits", baseBits), ("offset-bits", offsetBits)] {
       guard let value, !(1...8).contains(value) else { continue }
       throw ValidationError("--\(name) must be from 1 to 8.")
@@ -80,21 +94,25 @@ struct CodecOptions: ParsableArguments {
       throw ValidationError(
         "--base-bits, --offset-bits and --no-error-correction are for --codec rtvq.")
     }
-    if bits != nil, choice == .rtvq || choice == .raw {
+    if bits != nil, choice == .rtvq {
       throw ValidationError(
-        choice == .raw
-          ? "--codec raw stores weights as they are and takes no --bits."
-          : "--codec rtvq takes --base-bits and --offset-bits in place of --bits.")
+        "--codec rtvq takes --base-bits and --offset-bits in place of --bits.")
     }
-    if choice == .raw, clip || ranges.grouping != .tensor {
-      throw ValidationError("--codec raw has no ranges; leave out --clip and --ranges.")
+    let hasCodes = choice == .affine || choice == .tvq || choice == .rtvq
+    if bits != nil, !hasCodes {
+      throw ValidationError("--codec \(choice.rawValue) has no codes and takes no --bits.")
+    }
+    if !hasCodes, clip || ranges.grouping != .tensor {
+      throw ValidationError(
+        "--codec \(choice.rawValue) has no ranges; leave out --clip and --ranges.")
     }
   }
 
   var value: BankCodec {
     BankCodec(
       choice.kind, bits: choice == .rtvq ? offsetBits ?? 2 : bits ?? 4, baseBits: baseBits ?? 3,
-      grouping: ranges.grouping, clips: clip, correctsErrors: errorCorrection)
+      grouping: ranges.grouping, clips: clip, correctsErrors: errorCorrection,
+      maskThreshold: maskThreshold ?? 0.4)
   }
 }
 

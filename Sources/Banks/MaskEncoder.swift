@@ -1,0 +1,148 @@
+internal import TinctureTensors
+
+/// Encodes task vectors as one shared vector and a bit for each element that says whether it takes part.
+///
+/// - TALL: the shared vector is the sum τ = Σ τᵢ; an element takes part where |τᵢ| > λ |τ − τᵢ|. Source:
+///   arXiv:2405.07813.
+/// - EMR: γ is the sign of the mean, negative where it is zero; the shared vector is γ times the largest
+///   |τᵢ| of that sign; an element takes part where τᵢ γ > 0. The expert is rescaled by the ratio of the
+///   sums of mean magnitudes over all tensors. Source: arXiv:2405.17461.
+struct MaskEncoder {
+  /// What the factor and the error of an expert are worked out from, when all tensors are known.
+  struct Sums: Sendable {
+    /// The mean of |τᵢ|.
+    var vector = 0.0
+    /// The mean of the magnitudes of what the mask leaves of the shared vector.
+    var masked = 0.0
+    /// ⟨τᵢ, masked⟩.
+    var product = 0.0
+    /// The squared norm of what the mask leaves.
+    var squares = 0.0
+  }
+
+  let kind: BankCodec.Kind
+  let threshold: Float
+  let shape: Shape
+  /// The shared vector that is stored already, if there is one.
+  let stored: BankVector?
+
+  private static let block = 1 << 14
+
+  /// Goes through all task vectors at once.
+  ///
+  /// - Parameters:
+  ///   - dtypes: The types of the experts' tensors.
+  ///   - vector: Fills a span with a range of an expert's task vector.
+  /// - Returns: The shared vector, unless it is stored already, and those of the experts.
+  /// - Throws: What reading throws, or `checkpoint` for an element that is not finite.
+  /// - Complexity: O(n) for each expert, in one pass; memory for the shared vector.
+  func encode(
+    _ dtypes: [DType],
+    _ vector: (Int, Range<Int>, inout MutableSpan<Float>) throws(TinctureError) -> Void
+  ) throws(TinctureError) -> (shared: EncodedVector?, experts: [EncodedVector]) {
+    let count = shape.elementCount
+    var sums = dtypes.map { _ in Sums() }
+    var packers = dtypes.map { _ in CodePacker(bits: 1, expecting: count) }
+    var vectors = dtypes.map { _ in ContiguousArray<Float>(repeating: 0, count: Self.block) }
+    var shared = ContiguousArray<Float>(repeating: 0, count: Self.block)
+    var bytes: [UInt8] = []
+    if stored == nil { bytes.reserveCapacity(count * 4) }
+    for start in stride(from: 0, to: count, by: Self.block) {
+      let range = start..<min(start + Self.block, count)
+      for index in vectors.indices {
+        var all = vectors[index].mutableSpan
+        var span = all._mutatingExtracting(0..<range.count)
+        try vector(index, range, &span)
+        guard Kernels.largestMagnitude(span.span) < 0x7f80_0000 else {
+          throw TinctureError(
+            .checkpoint,
+            "An element from \(start) on is not finite; a bank stores finite numbers only. Repair the"
+              + " checkpoint.")
+        }
+      }
+      if let stored {
+        var all = shared.mutableSpan
+        var span = all._mutatingExtracting(0..<range.count)
+        try stored.decode(range, into: &span)
+      } else {
+        unify(vectors, range.count, &shared)
+        shared.withUnsafeBytes { bytes.append(contentsOf: $0[..<(range.count * 4)]) }
+      }
+      for index in vectors.indices {
+        mark(vectors[index], shared, range.count, &packers[index], &sums[index])
+      }
+    }
+    var experts: [EncodedVector] = []
+    for (index, dtype) in dtypes.enumerated() {
+      let mask = packers[index].finish()
+      var own = sums[index]
+      own.vector /= Double(max(1, count))
+      own.masked /= Double(max(1, count))
+      var result = EncodedVector(
+        record: VectorRecord(.mask(scale: 1), role: .difference, shape: shape, dtype: dtype),
+        parts: [EncodedPart("mask", .u8, mask)])
+      result.maskSums = own
+      experts.append(result)
+    }
+    guard stored == nil else { return (nil, experts) }
+    let record = VectorRecord(.elements, role: .shared, shape: shape, dtype: .f32)
+    return (
+      EncodedVector(record: record, parts: [EncodedPart("elements", .f32, bytes)]), experts
+    )
+  }
+
+  private func unify(
+    _ vectors: [ContiguousArray<Float>], _ count: Int, _ shared: inout ContiguousArray<Float>
+  ) {
+    for index in 0..<count {
+      var sum: Float = 0
+      for vector in vectors { sum += vector[index] }
+      guard kind == .emr else {
+        shared[index] = sum
+        continue
+      }
+      let isPositive = sum > 0
+      var largest: Float = 0
+      for vector in vectors {
+        let value = vector[index]
+        if isPositive ? value > largest : -value > largest { largest = value.magnitude }
+      }
+      shared[index] = isPositive ? largest : -largest
+    }
+  }
+
+  private func mark(
+    _ vector: ContiguousArray<Float>, _ shared: ContiguousArray<Float>, _ count: Int,
+    _ packer: inout CodePacker, _ sums: inout Sums
+  ) {
+    var marks = ContiguousArray<UInt8>(repeating: 0, count: count)
+    for index in 0..<count {
+      let (value, common) = (vector[index], shared[index])
+      let takesPart =
+        kind == .emr
+        ? value > 0 && common > 0 || value < 0 && common < 0
+        : value.magnitude > threshold * (common - value).magnitude
+      sums.vector += Double(value.magnitude)
+      guard takesPart else { continue }
+      marks[index] = 1
+      sums.masked += Double(common.magnitude)
+      sums.product += Double(value) * Double(common)
+      sums.squares += Double(common) * Double(common)
+    }
+    packer.append(marks.span)
+  }
+}
+
+extension MaskEncoder.Sums {
+  /// The factor of EMR over the tensors of an expert; zero when nothing takes part.
+  static func factor(_ sums: [MaskEncoder.Sums]) -> Float {
+    let masked = sums.reduce(0) { $0 + $1.masked }
+    return masked > 0 ? Float(sums.reduce(0) { $0 + $1.vector } / masked) : 0
+  }
+
+  /// ‖τ − f m τ_U‖² for a factor f.
+  func squaredError(_ squaredNorm: Double, factor: Float) -> Double {
+    let factor = Double(factor)
+    return max(0, squaredNorm - 2 * factor * product + factor * factor * squares)
+  }
+}
