@@ -146,7 +146,8 @@ struct ModelLocatorTests {
   @Test(
     "What is neither a path nor a name on the hub is refused",
     arguments: [
-      "", "a/b/c", "../no such folder/x", "org/..", "org/na--me", "/no/such", "./no", "org/", "a b", "a\0b",
+      "", "a/b/c", "../no such folder/x", "org/..", "org/na--me", "/no/such", "./no", "org/", "a b",
+      "a\0b",
       "@main", String(repeating: "x", count: 5_000),
     ])
   func noName(reference: String) {
