@@ -92,6 +92,37 @@ struct BankTests {
     #expect(try workshop.bytes("from-bank")[file] == workshop.bytes("from-files")[file])
   }
 
+  @Test("An expert may be a model with an adapter")
+  func adapter() async throws {
+    let name = "model.layers.0.self_attn.q_proj"
+    let weight = try #require(TinyModel.llama()[name + ".weight"])
+    var adapter = TinyModel()
+    adapter.add(
+      .f32,
+      [
+        ("base_model.model.\(name).lora_A.weight", [2, weight.shape[1]]),
+        ("base_model.model.\(name).lora_B.weight", [weight.shape[0], 2]),
+      ], seed: 5)
+    try workshop.write(
+      "lora/adapter_config.json", "{\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": 2}")
+    try workshop.write("lora/adapter_model.safetensors", adapter.safetensors())
+    _ = try await run(
+      "bank", "create", "--base", "base", "--expert", "tuned=base+lora", "--codec", "raw",
+      "--output", "lora.bank")
+    _ = try await run(
+      "bank", "extract", "lora.bank", "--expert", "tuned", "--base", "base", "--output",
+      "from-bank")
+    _ = try await run(
+      "merge", "--method", "linear", "--model", "base+lora", "--set", "weight=1", "folded")
+    let file = "model.safetensors"
+    let folded = try workshop.bytes("folded")[file]
+    #expect(try workshop.bytes("from-bank")[file] == folded)
+    #expect(try Data(contentsOf: workshop.url("base/\(file)")) != folded)
+    let shown = try await run("bank", "show", "lora.bank", "--tensors")
+    #expect(shown.output.contains(name))
+    #expect(!shown.output.contains("o_proj"))
+  }
+
   @Test("What cannot be done says why, with its exit status")
   func refusals() async throws {
     try await create()
