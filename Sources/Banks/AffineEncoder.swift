@@ -73,6 +73,8 @@ struct AffineEncoder {
   let dtype: DType
 
   private static let block = 1 << 16
+  /// Groups of a smaller range have no finite scale at some widths; they count as zeros.
+  private static let narrowest: Float = 1e-30
 
   /// Encodes a vector.
   ///
@@ -177,8 +179,8 @@ struct AffineEncoder {
     var range = NumberRange()
     range.include(group)
     let full = range.withZero
-    guard full.low < full.high else {
-      // All zeros: any scale will do.
+    guard full.high - full.low > Self.narrowest else {
+      // Zeros, or next to nothing beside any other group: any scale will do.
       return AffineQuantizer(bits: bits, scale: 1, zero: 0)
     }
     var best: AffineQuantizer?

@@ -18,12 +18,14 @@ struct ClipSearch {
     self.range = range
   }
 
-  private var width: Float { range.high - range.low }
+  // In double precision, in which the widest and the narrowest ranges of floats have a finite scale.
+  private var width: Double { Double(range.high) - Double(range.low) }
 
   mutating func count(_ x: Span<Float>) {
-    let scale = Float(counts.count) / width
+    let scale = Double(counts.count) / width
+    let low = Double(range.low)
     for index in 0..<x.count {
-      let bin = Int((x[index] - range.low) * scale)
+      let bin = Int((Double(x[index]) - low) * scale)
       counts[min(max(bin, 0), counts.count - 1)] += 1
     }
   }
@@ -33,7 +35,9 @@ struct ClipSearch {
     var best = range
     var least = Double.infinity
     let centers = ContiguousArray(
-      counts.indices.map { range.low + (Float($0) + 0.5) * width / Float(counts.count) })
+      counts.indices.map {
+        Float(Double(range.low) + (Double($0) + 0.5) * width / Double(counts.count))
+      })
     for step in 0...Self.steps {
       let candidate = range.scaled(by: 1 - Float(step) * Self.stepWidth)
       guard let quantizer = AffineQuantizer(bits: bits, low: candidate.low, high: candidate.high)

@@ -81,8 +81,10 @@ public struct MergeJob: Sendable {
     guard let existing = FileIdentity(of: output) else { return }
     for model in models {
       let adapter = model.adapter?.changes.first?.change.down.file.path
-      for path in [model.location.path, adapter] {
-        guard let path, existing.holds(path) else { continue }
+      // The files of the model: those of a bank's base, too.
+      let files = model.checkpoint.files.map(\.path)
+      for path in [model.location.path] + files + (adapter.map { [$0] } ?? []) {
+        guard existing.holds(path) else { continue }
         throw TinctureError(
           .cannotCreate,
           "The output holds the input \(path), which replacing it would remove. Choose another name.",

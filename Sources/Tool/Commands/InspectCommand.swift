@@ -40,8 +40,10 @@ struct InspectCommand: AsyncParsableCommand {
       var findings: [TensorFinding] = []
       for name in input.checkpoint.names {
         if let filter, !name.contains(filter) { continue }
-        guard let entry = input.checkpoint[name] else { continue }
-        findings.append(try TensorFinding(entry, reads: norms || check))
+        guard let reader = try input.reader(name) else { continue }
+        let byteCount = input.checkpoint[name]?.tensor.byteCount ?? 0
+        findings.append(
+          try TensorFinding(name, reader, byteCount: byteCount, reads: norms || check))
       }
       if findings.isEmpty, let filter {
         Console.remark("note: no tensor has a name that contains \"\(filter)\".")
@@ -139,13 +141,14 @@ private struct TensorFinding {
   var largest: Double?
   var nonFinite: Int?
 
-  init(_ entry: Checkpoint.Entry, reads: Bool) throws(TinctureError) {
-    name = entry.tensor.name
-    dtype = entry.tensor.dtype
-    shape = entry.tensor.shape
-    byteCount = entry.tensor.byteCount
+  init(_ name: String, _ reader: any TensorReader, byteCount: Int, reads: Bool)
+    throws(TinctureError)
+  {
+    self.name = name
+    dtype = reader.dtype
+    shape = reader.shape
+    self.byteCount = byteCount
     guard reads, dtype.isArithmetic else { return }
-    let reader = StoredTensorReader(entry.tensor, in: entry.file, model: entry.file.path.string)
     let window = ReadWindow(byteCount: 1 << 20)
     var values = ContiguousArray<Float>(repeating: 0, count: 1 << 14)
     var (squares, top, bad) = (0.0, Float(0), 0)
