@@ -1,70 +1,7 @@
 internal import TinctureTensors
 
-/// The bytes of a part with their digest.
-struct EncodedPart: Sendable {
-  let suffix: String
-  let dtype: DType
-  let bytes: [UInt8]
-  let digest: String
-
-  init(_ suffix: String, _ dtype: DType, _ bytes: [UInt8]) {
-    self.suffix = suffix
-    self.dtype = dtype
-    self.bytes = bytes
-    digest = PartDigest.of(bytes)
-  }
-}
-
-/// A vector as it goes into a bank.
-struct EncodedVector: Sendable {
-  var record: VectorRecord
-  /// The parts in the order of the record.
-  let parts: [EncodedPart]
-  /// The codes, for who needs the vector as it will be decoded.
-  var codes: AffineCodes?
-  /// The sum of the squares of the elements.
-  var squaredSum = 0.0
-  /// The sum of the squares of what the codes lose of them.
-  var squaredLoss = 0.0
-  /// What a factor for the whole expert is worked out from, where it has one.
-  var maskSums: MaskEncoder.Sums?
-
-  /// Decodes a range of elements of codes or a constant.
-  func decode(_ range: Range<Int>, into output: inout MutableSpan<Float>) {
-    if let codes {
-      codes.decode(range, into: &output)
-    } else if case .constant(let value) = record.content {
-      for index in 0..<output.count { output[index] = value }
-    }
-  }
-}
-
-/// Affine codes of a whole vector.
-struct AffineCodes: Sendable {
-  let groupLength: Int
-  let quantizers: [AffineQuantizer]
-  /// The packed codes and eight further bytes.
-  let bytes: [UInt8]
-
-  /// Decodes a range of elements.
-  func decode(_ range: Range<Int>, into output: inout MutableSpan<Float>) {
-    guard !range.isEmpty else { return }
-    let groups = range.lowerBound / groupLength...(range.upperBound - 1) / groupLength
-    CodeSlice(
-      range: range, groupLength: groupLength, quantizers: Array(quantizers[groups]), bytes: bytes,
-      firstCode: 0
-    ).forEachGroup { quantizer, bytes, start, place in
-      var target = output._mutatingExtracting(place)
-      quantizer.decode(bytes, from: start, into: &target)
-    }
-  }
-}
-
 /// Turns a vector that can be gone through again and again into affine codes.
-struct AffineEncoder {
-  /// Fills a span with the elements of a range.
-  typealias Vector = (Range<Int>, inout MutableSpan<Float>) throws(TinctureError) -> Void
-
+struct AffineEncoder: VectorEncoder {
   let bits: Int
   let grouping: CodeGrouping
   let clips: Bool
@@ -73,8 +10,10 @@ struct AffineEncoder {
   let dtype: DType
 
   private static let block = 1 << 16
-  /// Groups of a smaller range have no finite scale at some widths; they count as zeros.
+  /// Groups of a smaller range have no finite scale at some widths; they count as zeros, which is nothing
+  /// beside the range that the whole vector then has.
   private static let narrowest: Float = 1e-30
+  private static let narrowestWhole: Float = 1e-20
 
   /// Encodes a vector.
   ///
@@ -82,10 +21,11 @@ struct AffineEncoder {
   /// - Returns: The codes; nil when some range is too narrow for a finite scale.
   /// - Throws: What reading throws, or `checkpoint` for an element that is not finite.
   /// - Complexity: O(n), in two or three passes; a group must fit in memory.
-  func encode(_ vector: Vector) throws(TinctureError) -> EncodedVector? {
+  func encode(_ vector: VectorElements) throws(TinctureError) -> EncodedVector? {
     var whole = NumberRange()
     var squares = 0.0
-    try forEachBlock(Self.block, vector) { span, _ in
+    try forEachBlock(of: shape.elementCount, length: Self.block, vector) {
+      (span, _) throws(TinctureError) in
       whole.include(span)
       Kernels.addDot(span, span, to: &squares)
     }
@@ -94,6 +34,9 @@ struct AffineEncoder {
       return EncodedVector(
         record: VectorRecord(.constant(value), role: role, shape: shape, dtype: dtype), parts: [],
         squaredSum: squares)
+    }
+    guard grouping == .tensor || whole.withZero.isWider(than: Self.narrowestWhole) else {
+      return nil
     }
     var loss = 0.0
     let codes =
@@ -116,14 +59,16 @@ struct AffineEncoder {
       ], codes: codes, squaredSum: squares, squaredLoss: loss)
   }
 
-  private func encodeWhole(_ whole: NumberRange, _ vector: Vector, _ loss: inout Double)
+  private func encodeWhole(_ whole: NumberRange, _ vector: VectorElements, _ loss: inout Double)
     throws(TinctureError)
     -> AffineCodes?
   {
     var range = whole
     if clips {
       var histogram = ClipSearch(bits: bits, range: whole)
-      try forEachBlock(Self.block, vector) { span, _ in histogram.count(span) }
+      try forEachBlock(of: shape.elementCount, length: Self.block, vector) {
+        (span, _) throws(TinctureError) in histogram.count(span)
+      }
       range = histogram.best()
     }
     guard let quantizer = AffineQuantizer(bits: bits, low: range.low, high: range.high) else {
@@ -131,7 +76,8 @@ struct AffineEncoder {
     }
     var packer = CodePacker(bits: bits, expecting: shape.elementCount)
     var codes = ContiguousArray<UInt8>(repeating: 0, count: Self.block)
-    try forEachBlock(Self.block, vector) { span, _ in
+    try forEachBlock(of: shape.elementCount, length: Self.block, vector) {
+      (span, _) throws(TinctureError) in
       var all = codes.mutableSpan
       var part = all._mutatingExtracting(0..<span.count)
       quantizer.encode(span, into: &part)
@@ -143,7 +89,7 @@ struct AffineEncoder {
       groupLength: max(1, shape.elementCount), quantizers: [quantizer], bytes: bytes)
   }
 
-  private func encodeGroups(_ vector: Vector, _ loss: inout Double) throws(TinctureError)
+  private func encodeGroups(_ vector: VectorElements, _ loss: inout Double) throws(TinctureError)
     -> AffineCodes?
   {
     let length = grouping.length(in: shape)
@@ -152,7 +98,8 @@ struct AffineEncoder {
     var codes = ContiguousArray<UInt8>(repeating: 0, count: block)
     var quantizers: [AffineQuantizer] = []
     var isPossible = true
-    try forEachBlock(block, vector) { span, _ in
+    try forEachBlock(of: shape.elementCount, length: block, vector) {
+      (span, _) throws(TinctureError) in
       var all = codes.mutableSpan
       for start in stride(from: 0, to: span.count, by: length) {
         let place = start..<min(start + length, span.count)
@@ -179,7 +126,7 @@ struct AffineEncoder {
     var range = NumberRange()
     range.include(group)
     let full = range.withZero
-    guard full.high - full.low > Self.narrowest else {
+    guard full.isWider(than: Self.narrowest) else {
       // Zeros, or next to nothing beside any other group: any scale will do.
       return AffineQuantizer(bits: bits, scale: 1, zero: 0)
     }
@@ -200,27 +147,6 @@ struct AffineEncoder {
       if loss < least { (best, least) = (candidate, loss) }
     }
     return best
-  }
-
-  private func forEachBlock(
-    _ length: Int, _ vector: Vector, _ body: (Span<Float>, Range<Int>) -> Void
-  ) throws(TinctureError) {
-    let count = shape.elementCount
-    var values = ContiguousArray<Float>(repeating: 0, count: min(length, max(1, count)))
-    for start in stride(from: 0, to: count, by: length) {
-      let range = start..<min(start + length, count)
-      var all = values.mutableSpan
-      var span = all._mutatingExtracting(0..<range.count)
-      try vector(range, &span)
-      guard Kernels.largestMagnitude(span.span) < 0x7f80_0000 else {
-        let index = range.first { !span[$0 - start].isFinite } ?? start
-        throw TinctureError(
-          .checkpoint,
-          "Element \(index) is \(span[index - start]); a bank stores finite numbers only. Repair the"
-            + " checkpoint.")
-      }
-      body(span.span, range)
-    }
   }
 
   private static func bytes(_ values: [Float], _ dtype: DType) -> [UInt8] {

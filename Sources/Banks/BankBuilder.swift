@@ -1,5 +1,6 @@
 public import SystemPackage
 internal import TinctureCheckpoints
+internal import TinctureSafetensors
 public import TinctureTensors
 
 /// Makes and changes banks.
@@ -46,7 +47,7 @@ public struct BankBuilder: Sendable {
     _ output: FilePath, base: any BankModel, experts: [(name: String, model: any BankModel)],
     replaces: Bool = false
   ) async throws(TinctureError) -> Int {
-    try CheckpointWriter.checkVacant(output, policy: .init(replace: replaces))
+    try Self.checkOutput(output, replaces: replaces, holding: [base] + experts.map(\.model))
     try Self.checkNames(experts.map(\.name))
     var container = try BankContainer.create(output)
     var manifest = BankManifest(base: try BankManifest.Base(of: base), experts: [])
@@ -70,6 +71,7 @@ public struct BankBuilder: Sendable {
     let bank = try ExpertBank(opening: path)
     try bank.requireBase(base)
     try Self.checkNames(bank.manifest.experts.map(\.name) + experts.map(\.name))
+    try checkShared(bank)
     var container = try BankContainer.create(path)
     var manifest = bank.manifest
     Self.keepAll(of: bank, into: &container)
@@ -112,6 +114,39 @@ public struct BankBuilder: Sendable {
     }
   }
 
+  /// Refuses outputs that are directories, that exist, or whose replacing would remove an input.
+  private static func checkOutput(
+    _ output: FilePath, replaces: Bool, holding models: [any BankModel]
+  ) throws(TinctureError) {
+    guard FileKind(of: output) != .directory else {
+      throw TinctureError(
+        .cannotCreate, "A bank is a file, and this is a directory. Name a file in it.",
+        at: .init(file: output.string))
+    }
+    try CheckpointWriter.checkVacant(output, policy: .init(replace: replaces))
+    guard let existing = FileIdentity(of: output) else { return }
+    for path in models.flatMap(\.files) where existing.holds(path) {
+      throw TinctureError(
+        .cannotCreate,
+        "The output is an input, which replacing it would remove. Choose another name.",
+        at: .init(file: output.string))
+    }
+  }
+
+  /// Refuses codecs that lean on a shared vector which the bank does not have.
+  private func checkShared(_ bank: ExpertBank) throws(TinctureError) {
+    guard codec.hasShared else { return }
+    let kinds = bank.manifest.experts.map(\.codec.kind)
+    let isThere = bank.manifest.records.values.contains { $0[.shared] != nil }
+    guard !isThere || !kinds.isEmpty && !kinds.contains(codec.kind) else { return }
+    throw TinctureError(
+      .usage,
+      "Codec \(codec.kind.rawValue) stores experts beside a shared vector of its own, and this bank has"
+        + " none; its experts are stored as \(kinds.first?.rawValue ?? "nothing"). Choose a codec"
+        + " without a shared vector, such as tvq, or make a new bank of all experts.",
+      at: .init(file: bank.file.path.string))
+  }
+
   private static func checkNames(_ names: [String]) throws(TinctureError) {
     var seen: Set<String> = []
     for name in names {
@@ -136,25 +171,25 @@ public struct BankBuilder: Sendable {
       for name in model.names where known.insert(name).inserted { names.append(name) }
     }
     var sums: [String: [(tensor: String, sums: MaskEncoder.Sums)]] = [:]
-    let step = max(1, workers)
-    for first in stride(from: 0, to: names.count, by: step) {
+    let (codec, order) = (codec, names)
+    try await inOrder(names.count, workers: max(1, workers)) { (number) throws(TinctureError) in
+      try Self.encode(order[number], codec, experts, base, shared)
+    } take: { (number, outputs) throws(TinctureError) in
       try check()
-      let group = Array(names[first..<min(first + step, names.count)])
-      for (name, outputs) in try await encode(group, experts, base, shared) {
-        for (owner, vector) in outputs {
-          try container.add(vector, tensor: name, owner: owner)
-          manifest.records[name, default: [:]][owner] = vector.record
-          if case .expert(let expert) = owner, let own = vector.maskSums {
-            sums[expert, default: []].append((name, own))
-          }
+      let name = order[number]
+      for (owner, vector) in outputs {
+        try container.add(vector, tensor: name, owner: owner)
+        manifest.records[name, default: [:]][owner] = vector.record
+        if case .expert(let expert) = owner, let own = vector.maskSums {
+          sums[expert, default: []].append((name, own))
         }
       }
-      observer?(.stored(tensors: min(first + step, names.count), of: names.count))
+      observer?(.stored(tensors: number + 1, of: names.count))
     }
     if codec.kind == .emr { Self.rescale(sums, in: &manifest) }
     for (name, model) in experts {
       manifest.experts.append(
-        .init(name: name, source: model.location, codec: codec.text))
+        .init(name: name, source: model.location, codec: codec))
     }
   }
 
@@ -169,51 +204,27 @@ public struct BankBuilder: Sendable {
         var scaled = VectorRecord(
           .mask(scale: factor), role: record.role, shape: record.shape, dtype: record.dtype)
         scaled.squaredNorm = record.squaredNorm
-        scaled.squaredError = own.squaredError(record.squaredNorm, factor: factor)
+        scaled.squaredError = own.squaredError(factor: factor)
         manifest.records[tensor]?[.expert(expert)] = scaled
       }
     }
   }
 
-  /// Encodes some tensors at once; results come in the order of the names.
-  private func encode(
-    _ names: [String], _ experts: [(name: String, model: any BankModel)],
+  private static func encode(
+    _ name: String, _ codec: BankCodec, _ experts: [(name: String, model: any BankModel)],
     _ base: any BankModel, _ shared: ExpertBank?
-  ) async throws(TinctureError) -> [(String, [TensorEncoder.Output])] {
-    let outcomes = await withTaskGroup(
-      of: (Int, Result<[TensorEncoder.Output], TinctureError>).self
-    ) { group in
-      for (index, name) in names.enumerated() {
-        group.addTask {
-          do throws(TinctureError) {
-            return (index, .success(try encode(name, experts, base, shared)))
-          } catch {
-            return (index, .failure(error.located(tensor: name)))
-          }
-        }
-      }
-      var outcomes: [(Int, Result<[TensorEncoder.Output], TinctureError>)] = []
-      for await outcome in group { outcomes.append(outcome) }
-      return outcomes.sorted { $0.0 < $1.0 }
-    }
-    var results: [(String, [TensorEncoder.Output])] = []
-    for (index, outcome) in outcomes { results.append((names[index], try outcome.get())) }
-    return results
-  }
-
-  private func encode(
-    _ name: String, _ experts: [(name: String, model: any BankModel)], _ base: any BankModel,
-    _ shared: ExpertBank?
   ) throws(TinctureError) -> [TensorEncoder.Output] {
-    let encoder = TensorEncoder(
-      codec: codec, name: name, base: try base.source(name),
-      shared: shared?.vector(name, of: .shared))
-    var sources: [(name: String, source: (any WeightSource)?)] = []
-    for (expert, model) in experts {
-      do throws(TinctureError) {
-        sources.append((expert, try model.source(name)))
-      } catch { throw error.located(model: expert) }
-    }
-    return try encoder.encode(sources, makesShared: shared == nil)
+    do throws(TinctureError) {
+      let encoder = TensorEncoder(
+        codec: codec, name: name, widths: TensorWidths(codec), base: try base.source(name),
+        shared: shared?.vector(name, of: .shared))
+      var sources: [(name: String, source: (any WeightSource)?)] = []
+      for (expert, model) in experts {
+        do throws(TinctureError) {
+          sources.append((expert, try model.source(name)))
+        } catch { throw error.located(model: expert) }
+      }
+      return try encoder.encode(sources, makesShared: shared == nil)
+    } catch { throw error.located(tensor: name) }
   }
 }

@@ -35,13 +35,22 @@ public struct BankCodec: Sendable, Hashable {
   public var maskThreshold: Double
 
   /// Creates a codec with its settings.
+  ///
+  /// - Parameters:
+  ///   - kind: The codec.
+  ///   - bits: Bits of a code; without, 2 for the offsets of `rtvq` and 4 for others.
+  ///   - baseBits: Bits of a code of the shared vector.
+  ///   - grouping: Over how many elements a range extends.
+  ///   - clips: Whether ranges are clipped.
+  ///   - correctsErrors: Whether offsets make up for the shared vector's error.
+  ///   - maskThreshold: The threshold of `tall`.
   public init(
-    _ kind: Kind, bits: Int = 4, baseBits: Int = 3, grouping: CodeGrouping = .tensor,
+    _ kind: Kind, bits: Int? = nil, baseBits: Int = 3, grouping: CodeGrouping = .tensor,
     clips: Bool = false, correctsErrors: Bool = true,
     maskThreshold: Double = 0.4
   ) {
     self.kind = kind
-    self.bits = bits
+    self.bits = bits ?? (kind == .rtvq ? 2 : 4)
     self.baseBits = baseBits
     self.grouping = grouping
     self.clips = clips
@@ -49,10 +58,13 @@ public struct BankCodec: Sendable, Hashable {
     self.maskThreshold = maskThreshold
   }
 
+  /// Whether experts are stored beside a vector that they share.
+  public var hasShared: Bool { kind == .rtvq || kind == .tall || kind == .emr }
+
   /// Whether a tensor is coded; the others are stored as they are.
   ///
-  /// Masks are made of all tensors. Codes, as published, of names with `weight` but not `ln_`. Vectors, such as norms under other names, are
-  /// never coded.
+  /// Masks are made of all tensors. Codes, as published, of names with `weight` but not `ln_`. Vectors,
+  /// such as norms under other names, are never coded.
   public func codes(_ name: String, _ shape: Shape, _ dtype: DType) -> Bool {
     switch kind {
     case .raw: false

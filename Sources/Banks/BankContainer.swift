@@ -56,12 +56,7 @@ struct BankContainer: ~Copyable {
     let folder = parent.isEmpty ? FilePath(".") : parent
     let lockPath = folder.appending(".\(name).tincture-lock")
     let stagingPath = folder.appending(".\(name).tincture-partial")
-    let lock = try open(lockPath, [.create, .closeOnExec])
-    guard flock(lock.rawValue, LOCK_EX | LOCK_NB) == 0 else {
-      try? lock.close()
-      throw TinctureError(
-        .cannotCreate, "Another process is writing this bank.", at: .init(file: output.string))
-    }
+    let lock = try Self.lock(lockPath, output)
     do throws(TinctureError) {
       let staging = try open(stagingPath, [.create, .truncate, .closeOnExec])
       return BankContainer(
@@ -71,6 +66,32 @@ struct BankContainer: ~Copyable {
       try? lock.close()
       throw error
     }
+  }
+
+  /// Locks the bank; the lock ends with the process, whatever ends it.
+  ///
+  /// A file that another process removed after it was opened here locks nothing, so that another try is
+  /// made with the one that is there then.
+  private static func lock(_ path: FilePath, _ output: FilePath) throws(TinctureError)
+    -> FileDescriptor
+  {
+    for _ in 0..<100 {
+      let lock = try open(path, [.create, .closeOnExec])
+      guard flock(lock.rawValue, LOCK_EX | LOCK_NB) == 0 else {
+        try? lock.close()
+        break
+      }
+      var (own, named) = (stat(), stat())
+      if fstat(lock.rawValue, &own) == 0,
+        path.withPlatformString({ stat($0, &named) }) == 0,
+        own.st_ino == named.st_ino, own.st_dev == named.st_dev
+      {
+        return lock
+      }
+      try? lock.close()
+    }
+    throw TinctureError(
+      .cannotCreate, "Another process is writing this bank.", at: .init(file: output.string))
   }
 
   deinit {
@@ -140,10 +161,12 @@ struct BankContainer: ~Copyable {
         -($1.element.dtype.byteWidth ?? 1), $1.offset
       )
     }.map(\.element)
+    let description = manifest.json.text(indentation: nil)
     let header = SafetensorsHeader.encode(
       tensors: ordered.map { ($0.name, $0.dtype, $0.shape) },
       metadata: [
-        ("format", "pt"), (BankManifest.metadataKey, manifest.json.text(indentation: nil)),
+        ("format", "pt"), (BankManifest.metadataKey, description),
+        (BankManifest.digestKey, BankManifest.digest(of: description)),
       ])
     guard header.count <= SafetensorsHeader.sizeLimit else {
       throw TinctureError(

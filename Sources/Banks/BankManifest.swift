@@ -7,6 +7,8 @@ public struct BankManifest: Sendable, Hashable {
   public static let version = 1
   /// The key of the manifest in the container's metadata.
   public static let metadataKey = "tincture.bank"
+  /// The key of the manifest's SHA-256 in the container's metadata.
+  public static let digestKey = "tincture.bank.sha256"
 
   /// The base that the experts were tuned from.
   public struct Base: Sendable, Hashable {
@@ -31,10 +33,10 @@ public struct BankManifest: Sendable, Hashable {
     public var name: String
     /// Where it was when it was stored, as it was written.
     public var source: String
-    /// The codec and its settings in words.
-    public var codec: String
+    /// How it is stored.
+    public var codec: BankCodec
     /// Describes an expert.
-    public init(name: String, source: String, codec: String) {
+    public init(name: String, source: String, codec: BankCodec) {
       self.name = name
       self.source = source
       self.codec = codec
@@ -156,6 +158,9 @@ extension BankManifest {
     }
   }
 
+  /// SHA-256 of a manifest's text, as 64 hexadecimal digits.
+  public static func digest(of text: String) -> String { PartDigest.of(Array(text.utf8)) }
+
   private static func isDigest(_ text: String) -> Bool {
     text.utf8.count == 64
       && text.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
@@ -172,15 +177,15 @@ extension BankManifest.Expert {
   fileprivate var json: JSONValue {
     .object(
       JSONObject([
-        ("name", .string(name)), ("source", .string(source)), ("codec", .string(codec)),
+        ("name", .string(name)), ("source", .string(source)), ("codec", codec.json),
       ]))
   }
 
   fileprivate init(_ json: JSONValue) throws(TinctureError) {
     guard let name = json["name"]?.stringValue, BankManifest.isValidName(name),
-      let source = json["source"]?.stringValue, let codec = json["codec"]?.stringValue
+      let source = json["source"]?.stringValue, let codec = json["codec"]
     else { throw BankManifest.fault("has an expert without a usable name, source or codec") }
-    self.init(name: name, source: source, codec: codec)
+    self.init(name: name, source: source, codec: try BankCodec(codec))
   }
 }
 

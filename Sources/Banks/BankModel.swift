@@ -1,5 +1,5 @@
 internal import Crypto
-internal import SystemPackage
+public import SystemPackage
 internal import TinctureSafetensors
 public import TinctureTensors
 
@@ -7,6 +7,8 @@ public import TinctureTensors
 public protocol BankModel: Sendable {
   /// Where the model is, as the user wrote it.
   var location: String { get }
+  /// The files that hold it.
+  var files: [FilePath] { get }
   /// The names of the tensors.
   var names: [String] { get }
   /// The tensor of a name of the base; nil when the model does not have it.

@@ -12,7 +12,7 @@ public final class ExpertBank: Sendable {
   public let file: InputFile
   /// What the bank says about itself.
   public let manifest: BankManifest
-  /// What identifies the contents: SHA-256 over the digests of all parts.
+  /// What identifies the contents: SHA-256 of the manifest, which has the digests of all parts.
   public let contentDigest: String
   let parts: [String: StoredTensor]
 
@@ -25,18 +25,23 @@ public final class ExpertBank: Sendable {
     let container = try SafetensorsFile(opening: path)
     file = container.file
     do throws(TinctureError) {
+      let metadata = container.header.metadata
       let key = BankManifest.metadataKey
-      guard let text = container.header.metadata.first(where: { $0.key == key })?.value else {
+      guard let text = metadata.first(where: { $0.key == key })?.value else {
         throw TinctureError(
           .checkpoint, "This is no expert bank: its metadata has no \"\(key)\".")
+      }
+      contentDigest = BankManifest.digest(of: text)
+      guard metadata.first(where: { $0.key == BankManifest.digestKey })?.value == contentDigest
+      else {
+        throw TinctureError(
+          .checkpoint,
+          "The bank's description is not the one that was stored; restore the file from a copy.")
       }
       manifest = try BankManifest(JSONValue(parsing: text))
       var parts: [String: StoredTensor] = [:]
       for tensor in container.header.tensors { parts[tensor.name] = tensor }
       self.parts = parts
-      var digest = PartDigest()
-      for name in manifest.digests.keys.sorted() { digest.update(manifest.digests[name] ?? "") }
-      contentDigest = digest.finish()
       try Self.check(manifest, parts)
     } catch { throw error.located(file: path.string) }
   }

@@ -14,6 +14,8 @@ struct MaskEncoder {
     var vector = 0.0
     /// The mean of the magnitudes of what the mask leaves of the shared vector.
     var masked = 0.0
+    /// ‖τᵢ‖².
+    var squaredNorm = 0.0
     /// ⟨τᵢ, masked⟩.
     var product = 0.0
     /// The squared norm of what the mask leaves.
@@ -32,9 +34,9 @@ struct MaskEncoder {
   ///
   /// - Parameters:
   ///   - dtypes: The types of the experts' tensors.
-  ///   - vector: Fills a span with a range of an expert's task vector.
+  ///   - vector: Fills a span with a range of an expert's task vector, whose elements are finite.
   /// - Returns: The shared vector, unless it is stored already, and those of the experts.
-  /// - Throws: What reading throws, or `checkpoint` for an element that is not finite.
+  /// - Throws: What the reading of task vectors throws.
   /// - Complexity: O(n) for each expert, in one pass; memory for the shared vector.
   func encode(
     _ dtypes: [DType],
@@ -53,12 +55,6 @@ struct MaskEncoder {
         var all = vectors[index].mutableSpan
         var span = all._mutatingExtracting(0..<range.count)
         try vector(index, range, &span)
-        guard Kernels.largestMagnitude(span.span) < 0x7f80_0000 else {
-          throw TinctureError(
-            .checkpoint,
-            "An element from \(start) on is not finite; a bank stores finite numbers only. Repair the"
-              + " checkpoint.")
-        }
       }
       if let stored {
         var all = shared.mutableSpan
@@ -82,6 +78,8 @@ struct MaskEncoder {
         record: VectorRecord(.mask(scale: 1), role: .difference, shape: shape, dtype: dtype),
         parts: [EncodedPart("mask", .u8, mask)])
       result.maskSums = own
+      result.record.squaredNorm = own.squaredNorm
+      result.record.squaredError = own.squaredError(factor: 1)
       experts.append(result)
     }
     guard stored == nil else { return (nil, experts) }
@@ -123,6 +121,7 @@ struct MaskEncoder {
         ? value > 0 && common > 0 || value < 0 && common < 0
         : value.magnitude > threshold * (common - value).magnitude
       sums.vector += Double(value.magnitude)
+      sums.squaredNorm += Double(value) * Double(value)
       guard takesPart else { continue }
       marks[index] = 1
       sums.masked += Double(common.magnitude)
@@ -141,7 +140,7 @@ extension MaskEncoder.Sums {
   }
 
   /// ‖τ − f m τ_U‖² for a factor f.
-  func squaredError(_ squaredNorm: Double, factor: Float) -> Double {
+  func squaredError(factor: Float) -> Double {
     let factor = Double(factor)
     return max(0, squaredNorm - 2 * factor * product + factor * factor * squares)
   }

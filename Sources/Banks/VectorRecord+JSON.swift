@@ -24,11 +24,7 @@ extension VectorRecord {
     case .affine(let bits, let grouping):
       object["kind"] = .string("affine")
       object["bits"] = .integer(bits)
-      switch grouping {
-      case .tensor: object["group"] = .string("tensor")
-      case .row: object["group"] = .string("row")
-      case .run(let length): object["group"] = .integer(length)
-      }
+      object["group"] = grouping.json
     }
     return .object(object)
   }
@@ -63,7 +59,7 @@ extension VectorRecord {
       guard let bits = json["bits"]?.intValue, PackedCodes.widths.contains(bits) else {
         throw BankManifest.fault("has codes whose bits are not from 1 to 8")
       }
-      content = .affine(bits: bits, try Self.grouping(json["group"]))
+      content = .affine(bits: bits, try CodeGrouping(json["group"]))
     default:
       throw TinctureError(
         .checkpoint, "The bank stores vectors as \"\(kind)\", which this program does not know.")
@@ -74,16 +70,5 @@ extension VectorRecord {
     self.init(content, role: role, shape: shape, dtype: dtype)
     squaredError = json["squared_error"]?.doubleValue ?? 0
     squaredNorm = json["squared_norm"]?.doubleValue ?? 0
-  }
-
-  private static func grouping(_ json: JSONValue?) throws(TinctureError) -> CodeGrouping {
-    switch json {
-    case .string("tensor"): return .tensor
-    case .string("row"): return .row
-    case .number(let text):
-      if let length = Int(text), (1...1 << 30).contains(length) { return .run(length) }
-    default: break
-    }
-    throw BankManifest.fault("has codes with groups of no known length")
   }
 }

@@ -24,45 +24,44 @@ public protocol WeightSource {
 }
 
 extension WeightSource {
-  /// The number of elements that are gone through at a time.
-  static var block: Int { 1 << 16 }
+  /// The number of bytes that are gone through at a time; every element width divides it.
+  private static var pieceLength: Int { 1 << 18 }
 
   /// The stored bytes, piece by piece: those of the file, or the elements rounded to their type.
   func forEachPiece(_ body: (UnsafeRawBufferPointer) throws(TinctureError) -> Void)
     throws(TinctureError)
   {
+    let count = shape.byteCount(of: dtype) ?? 0
+    for start in stride(from: 0, to: count, by: Self.pieceLength) {
+      try bytes(start..<min(start + Self.pieceLength, count)).withBytes(body)
+    }
+  }
+
+  /// Whether another tensor has the same type, extents and bytes; stops at the first difference.
+  func equals(_ other: any WeightSource) throws(TinctureError) -> Bool {
+    guard shape == other.shape, dtype == other.dtype else { return false }
+    let count = shape.byteCount(of: dtype) ?? 0
+    for start in stride(from: 0, to: count, by: Self.pieceLength) {
+      let range = start..<min(start + Self.pieceLength, count)
+      guard try bytes(range) == other.bytes(range) else { return false }
+    }
+    return true
+  }
+
+  /// Some of the stored bytes, beginning and ending between elements.
+  private func bytes(_ range: Range<Int>) throws(TinctureError) -> [UInt8] {
     if let stored = storedRange {
-      let count = shape.byteCount(of: dtype) ?? 0
-      var position = 0
-      while position < count {
-        let length = min(1 << 18, count - position)
-        let bytes = try stored.file.bytes(at: stored.offset + position, count: length)
-        try bytes.withUnsafeBufferPointer { (bytes) throws(TinctureError) in
-          try body(UnsafeRawBufferPointer(bytes))
-        }
-        position += length
-      }
-      return
+      return try stored.file.bytes(at: stored.offset + range.lowerBound, count: range.count)
     }
     guard dtype.isArithmetic, let width = dtype.byteWidth else {
       throw TinctureError(
         .checkpoint, "\(dtype.rawValue) elements in this order cannot be read.", at: place)
     }
-    var values = ContiguousArray<Float>(repeating: 0, count: Self.block)
-    var bytes = [UInt8](repeating: 0, count: Self.block * width)
-    for start in stride(from: 0, to: shape.elementCount, by: Self.block) {
-      let range = start..<min(start + Self.block, shape.elementCount)
-      var all = values.mutableSpan
-      var span = all._mutatingExtracting(0..<range.count)
-      try read(range, into: &span)
-      let used = range.count * width
-      bytes.withUnsafeMutableBytes {
-        Kernels.narrow(
-          span.span, as: dtype, into: UnsafeMutableRawBufferPointer(rebasing: $0[..<used]))
-      }
-      try bytes.withBytes { (bytes) throws(TinctureError) in
-        try body(UnsafeRawBufferPointer(rebasing: bytes[..<used]))
-      }
-    }
+    var values = ContiguousArray<Float>(repeating: 0, count: range.count / width)
+    var span = values.mutableSpan
+    try read(range.lowerBound / width..<range.upperBound / width, into: &span)
+    var bytes = [UInt8](repeating: 0, count: range.count)
+    bytes.withUnsafeMutableBytes { Kernels.narrow(span.span, as: dtype, into: $0) }
+    return bytes
   }
 }

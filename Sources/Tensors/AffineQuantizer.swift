@@ -134,6 +134,9 @@ public struct NumberRange: Sendable, Hashable {
     return result
   }
 
+  /// Whether the ends are further apart than a width; also for ends whose distance is no finite float.
+  public func isWider(than width: Float) -> Bool { Double(high) - Double(low) > Double(width) }
+
   /// The range extended to zero.
   public var withZero: NumberRange {
     var result = self

@@ -16,25 +16,6 @@ public enum PackedCodes {
     range.lowerBound / 8 * bits..<(range.upperBound + 7) / 8 * bits
   }
 
-  /// Reads codes.
-  ///
-  /// - Parameters:
-  ///   - bytes: Packed codes, from the first one on; eight bytes must be readable where the last eight
-  ///     codes begin.
-  ///   - bits: The width.
-  ///   - start: The first code to read.
-  ///   - codes: Receives as many as it holds.
-  public static func unpack(
-    _ bytes: UnsafeRawBufferPointer, bits: Int, from start: Int,
-    into codes: inout MutableSpan<UInt8>
-  ) {
-    check(bytes, bits, start, codes.count)
-    codes.withUnsafeMutableBufferPointer { codes in
-      guard let p = bytes.baseAddress, let q = codes.baseAddress else { return }
-      tincture_unpack(p.assumingMemoryBound(to: UInt8.self), start, Int32(bits), q, codes.count)
-    }
-  }
-
   static func check(_ bytes: UnsafeRawBufferPointer, _ bits: Int, _ start: Int, _ count: Int) {
     precondition(widths.contains(bits) && start >= 0, "There are no codes of \(bits) bits.")
     precondition(

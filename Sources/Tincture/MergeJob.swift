@@ -80,11 +80,7 @@ public struct MergeJob: Sendable {
   private func checkInputs(_ models: [ModelInput], outside output: FilePath) throws(TinctureError) {
     guard let existing = FileIdentity(of: output) else { return }
     for model in models {
-      let adapter = model.adapter?.changes.first?.change.down.file.path
-      // The files of the model: those of a bank's base, too.
-      let files = model.checkpoint.files.map(\.path)
-      for path in [model.location.path] + files + (adapter.map { [$0] } ?? []) {
-        guard existing.holds(path) else { continue }
+      for path in ModelSource(model).files where existing.holds(path) {
         throw TinctureError(
           .cannotCreate,
           "The output holds the input \(path), which replacing it would remove. Choose another name.",

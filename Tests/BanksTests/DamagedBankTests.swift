@@ -50,11 +50,14 @@ struct DamagedBankTests {
     "A description that contradicts itself is refused",
     arguments: [
       ("\"version\":1", "\"version\":2"), ("\"bits\":3", "\"bits\":9"),
-      ("\"bits\":3", "\"bits\":4"), ("\"kind\":\"affine\"", "\"kind\":\"magic!\""),
+      ("\"affine\",\"bits\":3", "\"affine\",\"bits\":4"),
+      ("\"kind\":\"affine\"", "\"kind\":\"magic!\""),
       ("\"group\":\"tensor\"", "\"group\":\"column\""),
       ("\"role\":\"difference\"", "\"role\":\"shared\""),
       ("\"name\":\"e0\"", "\"name\":\"e1\""), ("\"shape\":[37,29]", "\"shape\":[37,28]"),
       ("expert/e0", "expert/zz"), ("\"sha256\":\"", "\"sha256\":\"x"),
+      ("\"codec\":{\"kind\":\"tvq\"", "\"codec\":{\"kind\":\"xyz\""),
+      ("\"clip\":false", "\"clip\":0"),
     ])
   func contradictions(old: String, new: String) async throws {
     let fixture = try BankFixture(experts: 2)
@@ -63,15 +66,28 @@ struct DamagedBankTests {
     let text = try #require(
       container.header.metadata.first { $0.key == BankManifest.metadataKey }?.value)
     #expect(text.contains(old))
+    let changed = text.replacing(old, with: new, maxReplacements: 1)
+    for digest in [BankManifest.digest(of: changed), BankManifest.digest(of: text)] {
+      let path = try rewrite(container, changed, digest, in: fixture)
+      let error = try await failure { _ = try ExpertBank(opening: path) }
+      #expect(error.code == .checkpoint)
+      #expect(error.place.file == path.string)
+      #expect(error.message.contains("not the one that was stored") == (digest != own(changed)))
+    }
+  }
+
+  private func own(_ text: String) -> String { BankManifest.digest(of: text) }
+
+  /// The container with another description.
+  private func rewrite(
+    _ container: SafetensorsFile, _ text: String, _ digest: String, in fixture: BankFixture
+  ) throws -> FilePath {
     let data = try container.file.bytes(
       at: container.header.dataOffset, count: container.file.size - container.header.dataOffset)
     let header = SafetensorsHeader.encode(
       tensors: container.header.tensors.map { ($0.name, $0.dtype, $0.shape) },
-      metadata: [(BankManifest.metadataKey, text.replacing(old, with: new, maxReplacements: 1))])
-    let path = try fixture.folder.write("odd.bank", header + data)
-    let error = try await failure { _ = try ExpertBank(opening: path) }
-    #expect(error.code == .checkpoint)
-    #expect(error.place.file == path.string)
+      metadata: [(BankManifest.metadataKey, text), (BankManifest.digestKey, digest)])
+    return try fixture.folder.write("odd.bank", header + data)
   }
 
   @Test("An ordinary checkpoint is no bank")
@@ -106,17 +122,68 @@ struct DamagedBankTests {
     #expect(try !fixture.folder.names().contains("y.bank"))
   }
 
-  @Test("NaN in an expert is refused with its place, and nothing is left behind")
-  func notFinite() async throws {
+  @Test(
+    "NaN and infinity in an expert are refused with their place, and nothing is left behind",
+    arguments: [
+      BankCodec(.raw), BankCodec(.affine), BankCodec(.tvq), BankCodec(.rtvq),
+      BankCodec(.tvq, grouping: .run(64)), BankCodec(.tall), BankCodec(.emr),
+    ], ["a.weight", "b.bias"])
+  func notFinite(codec: BankCodec, tensor: String) async throws {
+    for value in [Float.nan, -.infinity] {
+      let fixture = try BankFixture(experts: 3)
+      var model = try fixture.expert("e1")
+      model.replace(23, of: tensor, by: value)
+      _ = try fixture.folder.write("e1.safetensors", model.safetensors)
+      let before = try fixture.folder.names()
+      let error = try await failure { try await fixture.create(codec) }
+      #expect(error.code == .checkpoint)
+      #expect(error.place.tensor == tensor)
+      // The mean of all experts is not finite either, and belongs to none of them.
+      if codec.kind != .rtvq { #expect(error.place.model == "e1") }
+      #expect(error.message.contains("Element 23 "))
+      #expect(try fixture.folder.names() == before)
+    }
+  }
+
+  @Test("Infinities that the base has, too, take no room", arguments: BankCodec.Kind.allCases)
+  func sharedInfinities(kind: BankCodec.Kind) async throws {
     let fixture = try BankFixture(experts: 2)
-    var model = try fixture.expert("e1")
-    model.replace(123, of: "a.weight", by: .nan)
-    _ = try fixture.folder.write("e1.safetensors", model.safetensors)
-    let before = try fixture.folder.names()
-    let error = try await failure { try await fixture.create(BankCodec(.tvq, bits: 3)) }
-    #expect(error.code == .checkpoint)
-    #expect(error.place.tensor == "a.weight")
-    #expect(error.message.contains("123"))
-    #expect(try fixture.folder.names() == before)
+    for name in ["base", "e0", "e1"] {
+      var model = try name == "base" ? fixture.base : fixture.expert(name)
+      model.replace(5, of: "frozen.weight", by: -.infinity)
+      _ = try fixture.folder.write("\(name).safetensors", model.safetensors)
+    }
+    let bank = try await fixture.create(BankCodec(kind))
+    #expect(try bank.record("frozen.weight", of: "e0") == nil)
+    #expect(try fixture.read("e0")["frozen.weight"]?[5] == -.infinity)
+  }
+
+  @Test("A bank never replaces one of its inputs or a directory")
+  func inputsStay() async throws {
+    let fixture = try BankFixture(experts: 2)
+    let before = try InputFile(opening: fixture.path("e0.safetensors")).contents()
+    for name in ["e0.safetensors", "base.safetensors"] {
+      let error = try await failure { try await fixture.create(BankCodec(.raw), as: name) }
+      #expect(error.code == .cannotCreate)
+      #expect(error.message.contains("is an input"))
+    }
+    #expect(try InputFile(opening: fixture.path("e0.safetensors")).contents() == before)
+    let folder = try await failure { try await fixture.create(BankCodec(.raw), as: ".") }
+    #expect(folder.code == .cannotCreate)
+  }
+
+  @Test(
+    "A codec that needs a shared vector is refused where there is none of its kind",
+    arguments: [
+      (BankCodec.Kind.tvq, BankCodec.Kind.rtvq), (.tvq, .emr), (.rtvq, .tall), (.raw, .tall),
+    ])
+  func lackingShared(bank: BankCodec.Kind, added: BankCodec.Kind) async throws {
+    let fixture = try BankFixture(experts: 3)
+    try await fixture.create(BankCodec(bank), ["e0", "e1"])
+    let before = try InputFile(opening: fixture.path("x.bank")).contents()
+    let error = try await failure { try await fixture.add("e2", BankCodec(added)) }
+    #expect(error.code == .usage)
+    #expect(error.message.contains(bank.rawValue))
+    #expect(try InputFile(opening: fixture.path("x.bank")).contents() == before)
   }
 }

@@ -2,6 +2,7 @@ import SystemPackage
 import Testing
 import TinctureBanks
 import TinctureMergeTesting
+import TinctureSafetensors
 import TinctureTensors
 
 @Suite("Expert banks")
@@ -211,6 +212,64 @@ struct ExpertBankTests {
         Kernels.add(values.span, times: 0.3, to: &twinSpan)
         #expect(sum == twin)
       }
+    }
+  }
+
+  @Test("The number of workers does not show in a bank", arguments: BankCodec.Kind.allCases)
+  func workers(kind: BankCodec.Kind) async throws {
+    let fixture = try BankFixture(experts: 3)
+    var banks: [[UInt8]] = []
+    for workers in [1, 2, 7] {
+      var models: [(name: String, model: any BankModel)] = []
+      for (name, _) in fixture.experts { models.append((name, try fixture.source(name))) }
+      _ = try await BankBuilder(codec: BankCodec(kind), workers: workers).create(
+        fixture.path("w.bank"), base: try fixture.source("base"), experts: models, replaces: true)
+      banks.append(try InputFile(opening: fixture.path("w.bank")).contents())
+    }
+    #expect(banks[0] == banks[1])
+    #expect(banks[0] == banks[2])
+  }
+
+  @Test(
+    "Codecs hold task vectors of extreme size, or leave them as they are",
+    arguments: [Float(1.5e38), 1e-38, 0x1p-145],
+    [
+      BankCodec(.tvq, bits: 4), BankCodec(.tvq, bits: 4, clips: true),
+      BankCodec(.tvq, bits: 4, grouping: .run(64)),
+      BankCodec(.tvq, bits: 4, grouping: .row, clips: true), BankCodec(.rtvq),
+      BankCodec(.affine), BankCodec(.tall), BankCodec(.emr),
+    ])
+  func extremes(size: Float, codec: BankCodec) async throws {
+    let fixture = try BankFixture(experts: 2)
+    let random = CounterRandom(seed: 3, tensor: "extreme", purpose: "test")
+    for (number, name) in ["base", "e0"].enumerated() {
+      let model = try fixture.expert("e0").mapValues { tensor, index, value in
+        guard tensor == "a.weight" else { return value }
+        return number == 0 ? 0 : Float(random.uniform(at: index) - 0.5) * size
+      }
+      _ = try fixture.folder.write("\(name).safetensors", model.safetensors)
+    }
+    let bank = try await fixture.create(codec, ["e0"])
+    #expect(try bank.faults().isEmpty)
+    let wanted = try TinyModel(reading: fixture.path("e0.safetensors"))
+    let read = try #require(try fixture.read("e0")["a.weight"])
+    for (value, wanted) in zip(read, try #require(wanted["a.weight"])) {
+      #expect(value.isFinite)
+      #expect((value - wanted).magnitude <= size * 0.2)
+    }
+  }
+
+  @Test("A manifest keeps every setting of a codec")
+  func codecSettings() async throws {
+    let fixture = try BankFixture(experts: 2)
+    for codec in [
+      BankCodec(.raw), BankCodec(.affine, bits: 7, grouping: .row), BankCodec(.emr),
+      BankCodec(.tvq, bits: 5, grouping: .run(128), clips: true),
+      BankCodec(.rtvq, bits: 1, baseBits: 6, correctsErrors: false),
+      BankCodec(.tall, maskThreshold: 0.55),
+    ] {
+      let bank = try await fixture.create(codec)
+      #expect(bank.manifest.experts.map(\.codec) == [codec, codec])
     }
   }
 }

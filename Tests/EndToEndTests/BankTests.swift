@@ -39,8 +39,10 @@ struct BankTests {
     #expect(verified.output.contains("as they were stored"))
     _ = try await run(
       "bank", "add", "experts.bank", "--base", "base", "--expert", "dtd=dtd")
+    // Without --codec, new experts are stored as those that are there.
     let json = try await run("bank", "show", "experts.bank", "--json")
     #expect(json.output.contains("\"dtd\""))
+    #expect(json.output.split(separator: "rtvq, base 3 bits, offset 2 bits").count == 4)
     _ = try await run("bank", "remove", "experts.bank", "--expert", "sun")
     let missing = try await run(
       "bank", "extract", "experts.bank", "--expert", "sun", "--base", "base", "--output", "x",
@@ -150,6 +152,22 @@ struct BankTests {
       (
         ["bank", "add", "experts.bank", "--base", "base", "--expert", "cars=sun"], 64,
         "two experts named"
+      ),
+      (
+        [
+          "bank", "create", "--base", "base", "--expert", "cars=cars", "--codec", "emr", "--clip",
+          "--output", "y.bank",
+        ], 64, "has no --clip"
+      ),
+      (
+        [
+          "bank", "create", "--base", "base", "--expert", "cars=cars", "--force", "--output",
+          "cars/model.safetensors",
+        ], 73, "is an input"
+      ),
+      (
+        ["bank", "add", "experts.bank", "--base", "base", "--expert", "x=sun", "--codec", "emr"],
+        64, "rtvq"
       ),
       (
         [

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite("Commands besides merge", .timeLimit(.minutes(1)))
+@Suite("Commands besides merge", .timeLimit(.minutes(10)))
 struct CommandTests {
   let workshop: Workshop
   let base = TinyModel.llama(1, .bf16)

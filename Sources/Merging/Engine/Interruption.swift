@@ -20,6 +20,6 @@ public final class Interruption: Sendable {
   ///
   /// - Throws: `interrupted`.
   public func check() throws(TinctureError) {
-    if isRaised { throw TinctureError(.interrupted, "The merge was interrupted.") }
+    if isRaised { throw TinctureError(.interrupted, "The work was interrupted.") }
   }
 }

@@ -35,36 +35,16 @@ struct ConvertCommand: AsyncParsableCommand {
   func run() async throws {
     try await Console.reporting { () async throws(TinctureError) in
       Signals.install()
-      if let dtype, DType(recipeName: dtype)?.isArithmetic != true {
+      let type = dtype.flatMap { DType(recipeName: $0) }
+      if let dtype, type?.isArithmetic != true {
         throw TinctureError(
           .usage, "--dtype \(dtype) is no floating-point type; choose float32, float16 or bfloat16."
         )
       }
-      var recipe = try Recipe(
-        CommandLineRecipe(method: "passthrough", base: nil, models: [model], settings: []))
-      if let dtype, let type = DType(recipeName: dtype) {
-        recipe.outputDtype = Located(type, at: recipe.method.position)
-      }
-      let target = FilePath(output)
-      let job = MergeJob(
-        recipes: [recipe], output: target,
-        settings: PlanSettings(
-          shardSize: shardSize.bytes, nonFinite: .propagate, isConversion: true),
-        engine: resources.engine, policy: .init(replace: force))
-      let progress = ProgressLine(isQuiet: display.quiet)
-      defer { progress.close() }
-      let reports = try await job.run(
-        interruption: Signals.interruption, observer: { progress.hear($0) })
-      progress.close()
-      let bytes = reports.last?.outputBytes ?? 0
-      if display.json {
-        let document = JSONObject([
-          ("output", .string(target.string)), ("output_bytes", .integer(bytes)),
-        ])
-        Console.result(JSONValue.object(document).text())
-      } else {
-        Console.result("\(target): \(ByteSize.text(bytes))")
-      }
+      try await ModelConversion(
+        model: model, output: FilePath(output), settings: PlanSettings(shardSize: shardSize.bytes),
+        engine: resources.engine, replaces: force, dtype: type
+      ).run(display)
     }
   }
 }

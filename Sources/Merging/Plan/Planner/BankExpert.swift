@@ -29,7 +29,11 @@ final class BankExpert: Sendable {
     self.expert = expert
     try bank.require(expert)
     self.base = try shelf.base(path) { () throws(TinctureError) in
-      try Self.base(of: bank, given: base, expert, open)
+      guard let required = shelf.requiredBase else {
+        return try Self.base(of: bank, given: base, expert, open)
+      }
+      try bank.requireBase(ModelSource(required))
+      return required
     }
   }
 

@@ -7,8 +7,12 @@ internal import TinctureTensors
 ///
 /// Not `Sendable`: it belongs to the planner that fills it.
 final class BankShelf {
+  /// The base that every bank must have been made from, when the user names one.
+  let requiredBase: ModelInput?
   private var banks: [FilePath: ExpertBank] = [:]
   private var bases: [FilePath: ModelInput] = [:]
+
+  init(requiring base: ModelInput? = nil) { requiredBase = base }
 
   /// The bank of a path.
   func bank(_ path: FilePath) throws(TinctureError) -> ExpertBank {

@@ -1,3 +1,4 @@
+public import SystemPackage
 public import TinctureBanks
 internal import TinctureCheckpoints
 internal import TinctureSafetensors
@@ -28,6 +29,12 @@ public struct ModelSource: BankModel {
 
   /// Where the model is, as the user wrote it.
   public var location: String { input.name }
+
+  /// The files of the model and of its adapter; of a bank and its base for an expert.
+  public var files: [FilePath] {
+    let adapter = input.adapter?.changes.first.map(\.change.down.file.path)
+    return [input.location.path] + input.checkpoint.files.map(\.path) + (adapter.map { [$0] } ?? [])
+  }
 
   /// The tensor of a name.
   public func source(_ name: String) throws(TinctureError) -> (any WeightSource)? {

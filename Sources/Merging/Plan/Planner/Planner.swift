@@ -38,25 +38,31 @@ public struct Planner {
     var problems = ProblemList()
     var models: [ModelInput] = []
     var positions: [ModelReference: Int] = [:]
-    // The base first: experts of a bank are put together from it.
+    func open(
+      _ reference: ModelReference, base: ModelInput? = nil, shelf: BankShelf = BankShelf()
+    ) throws(TinctureError) -> ModelInput {
+      try ModelInput(
+        opening: reference, locator: locator, stage: stages[reference.path],
+        folder: recipe.source.folder, base: base, shelf: shelf)
+    }
     let references = recipe.referencedModels
-    let baseReference = settings.bankBase ?? recipe.base?.reference
+    let shelf = BankShelf(
+      requiring: try settings.bankBase.map { (base) throws(TinctureError) in try open(base) })
+    // The base first: experts of a bank are put together from it. What is wrong with it is said below.
     var base: ModelInput?
-    if let baseReference, baseReference.expert == nil,
+    if let reference = recipe.base?.reference, reference.expert == nil,
       references.contains(where: { $0.expert != nil })
     {
-      base = try? ModelInput(
-        opening: baseReference, locator: locator, stage: stages[baseReference.path],
-        folder: recipe.source.folder)
+      base = try? open(reference)
     }
-    let shelf = BankShelf()
     for reference in references {
       do throws(TinctureError) {
         positions[reference] = models.count
-        models.append(
-          try ModelInput(
-            opening: reference, locator: locator, stage: stages[reference.path],
-            folder: recipe.source.folder, base: base, shelf: shelf))
+        if let base, reference == base.reference {
+          models.append(base)
+        } else {
+          models.append(try open(reference, base: base, shelf: shelf))
+        }
       } catch { problems.add(error) }
     }
     try problems.finish()

@@ -16,13 +16,9 @@ struct BankCreateCommand: AsyncParsableCommand {
           --codec rtvq --base-bits 3 --offset-bits 2 --output experts.bank
       """)
 
-  @Option(help: "The model that the experts were tuned from.")
-  var base: String
-
-  @Option(help: "An expert, as NAME=PATH; may be repeated.")
-  var expert: [NamedExpert]
-
+  @OptionGroup var building: BankBuildingOptions
   @OptionGroup(title: "Codec") var codec: CodecOptions
+  @OptionGroup(title: "Display") var display: DisplayOptions
 
   @Option(help: "The file to be made.")
   var output: String
@@ -30,24 +26,16 @@ struct BankCreateCommand: AsyncParsableCommand {
   @Flag(help: "Replace an output that exists.")
   var force = false
 
-  @Option(help: "Tensors encoded at a time (default: the number of processors).")
-  var workers: Int?
-
-  @OptionGroup(title: "Display") var display: DisplayOptions
-
   func run() async throws {
     try await Console.reporting { () async throws(TinctureError) in
       Signals.install()
       let target = FilePath(output)
+      let codec = try codec.codec(startingWith: BankCodec(.rtvq))
       try CheckpointWriter.checkVacant(target, policy: .init(replace: force))
-      let inputs = try BankInputs.open(base: base, experts: expert)
-      let progress = BankProgress(isQuiet: display.quiet)
-      defer { progress.close() }
-      let builder = BankProgress.builder(codec.value, workers: workers, progress)
-      let bytes = try await builder.create(
-        target, base: inputs.base, experts: inputs.experts, replaces: force)
-      progress.close()
-      try BankSummary.report(target, bytes, display)
+      try await building.run(target, codec, display) { (builder, inputs) throws(TinctureError) in
+        try await builder.create(
+          target, base: inputs.base, experts: inputs.experts, replaces: force)
+      }
     }
   }
 }
@@ -68,30 +56,19 @@ struct BankAddCommand: AsyncParsableCommand {
   @Argument(help: "The bank.")
   var bank: String
 
-  @Option(help: "The base of the bank.")
-  var base: String
-
-  @Option(help: "An expert, as NAME=PATH; may be repeated.")
-  var expert: [NamedExpert]
-
+  @OptionGroup var building: BankBuildingOptions
   @OptionGroup(title: "Codec") var codec: CodecOptions
-
-  @Option(help: "Tensors encoded at a time (default: the number of processors).")
-  var workers: Int?
-
   @OptionGroup(title: "Display") var display: DisplayOptions
 
   func run() async throws {
     try await Console.reporting { () async throws(TinctureError) in
       Signals.install()
-      let inputs = try BankInputs.open(base: base, experts: expert)
-      let progress = BankProgress(isQuiet: display.quiet)
-      defer { progress.close() }
-      let builder = BankProgress.builder(codec.value, workers: workers, progress)
       let path = FilePath(bank)
-      let bytes = try await builder.add(to: path, base: inputs.base, experts: inputs.experts)
-      progress.close()
-      try BankSummary.report(path, bytes, display)
+      let present = try ExpertBank(opening: path).manifest.experts.last?.codec
+      let codec = try codec.codec(startingWith: present ?? BankCodec(.rtvq))
+      try await building.run(path, codec, display) { (builder, inputs) throws(TinctureError) in
+        try await builder.add(to: path, base: inputs.base, experts: inputs.experts)
+      }
     }
   }
 }

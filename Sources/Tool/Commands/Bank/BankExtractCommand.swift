@@ -35,34 +35,14 @@ struct BankExtractCommand: AsyncParsableCommand {
   func run() async throws {
     try await Console.reporting { () async throws(TinctureError) in
       Signals.install()
-      // Refuses a wrong base here: a merge would fall back to the one that the bank remembers.
-      if let base {
-        try ExpertBank(opening: FilePath(bank)).requireBase(ModelSource(BankInputs.open(base)))
+      var settings = PlanSettings(shardSize: shardSize.bytes)
+      settings.bankBase = try base.map { (base) throws(TinctureError) in
+        try ModelReference(parsing: base)
       }
-      let recipe = try Recipe(
-        CommandLineRecipe(
-          method: "passthrough", base: nil, models: ["\(bank)#\(expert)"], settings: []))
-      let target = FilePath(output)
-      var settings = PlanSettings(
-        shardSize: shardSize.bytes, nonFinite: .propagate, isConversion: true)
-      if let base { settings.bankBase = try ModelReference(parsing: base) }
-      let job = MergeJob(
-        recipes: [recipe], output: target, settings: settings, engine: resources.engine,
-        policy: .init(replace: force))
-      let progress = ProgressLine(isQuiet: display.quiet)
-      defer { progress.close() }
-      let reports = try await job.run(
-        interruption: Signals.interruption, observer: { progress.hear($0) })
-      progress.close()
-      let bytes = reports.last?.outputBytes ?? 0
-      if display.json {
-        let document = JSONObject([
-          ("output", .string(target.string)), ("output_bytes", .integer(bytes)),
-        ])
-        Console.result(JSONValue.object(document).text())
-      } else {
-        Console.result("\(target): \(ByteSize.text(bytes))")
-      }
+      try await ModelConversion(
+        model: "\(bank)#\(expert)", output: FilePath(output), settings: settings,
+        engine: resources.engine, replaces: force
+      ).run(display)
     }
   }
 }

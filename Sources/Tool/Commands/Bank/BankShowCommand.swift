@@ -32,7 +32,7 @@ struct BankShowCommand: AsyncParsableCommand {
       for expert in summary.experts {
         let own = Double(expert.bytes)
         table.add([
-          expert.name, expert.codec, ByteSize.text(expert.bytes),
+          expert.name, expert.codec.text, ByteSize.text(expert.bytes),
           Self.ratio(8 * own, expert.elements),
           BankSummary.percent(own / (4 * Double(max(1, expert.elements)))),
           BankSummary.percent(own / Double(max(1, expert.sourceBytes))),

@@ -7,7 +7,7 @@ struct BankSummary {
   /// One expert.
   struct Expert {
     let name: String
-    let codec: String
+    let codec: BankCodec
     let source: String
     /// Bytes of its own parts.
     let bytes: Int
@@ -97,7 +97,7 @@ struct BankSummary {
             experts.map {
               .object(
                 JSONObject([
-                  ("name", .string($0.name)), ("codec", .string($0.codec)),
+                  ("name", .string($0.name)), ("codec", .string($0.codec.text)),
                   ("source", .string($0.source)), ("bytes", .integer($0.bytes)),
                   ("elements", .integer($0.elements)),
                   ("source_bytes", .integer($0.sourceBytes)),
@@ -133,12 +133,5 @@ final class BankProgress: Sendable {
       if shown { Console.write("\n", to: .standardError) }
       shown = false
     }
-  }
-
-  static func builder(_ codec: BankCodec, workers: Int?, _ progress: BankProgress) -> BankBuilder {
-    BankBuilder(
-      codec: codec, workers: workers ?? ResourceOptions.processors,
-      check: { () throws(TinctureError) in try Signals.interruption.check() },
-      observer: { progress.hear($0) })
   }
 }

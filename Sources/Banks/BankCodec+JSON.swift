@@ -1,0 +1,92 @@
+internal import TinctureJSON
+internal import TinctureTensors
+
+extension BankCodec {
+  /// The codec with the settings that it has.
+  var json: JSONValue {
+    var object = JSONObject([("kind", .string(kind.rawValue))])
+    switch kind {
+    case .raw, .emr: break
+    case .tall: object["mask_threshold"] = .number(String(maskThreshold))
+    case .affine, .tvq, .rtvq:
+      object["bits"] = .integer(bits)
+      object["group"] = grouping.json
+      object["clip"] = .bool(clips)
+      if kind == .rtvq {
+        object["base_bits"] = .integer(baseBits)
+        object["error_correction"] = .bool(correctsErrors)
+      }
+    }
+    return .object(object)
+  }
+
+  /// Reads a codec.
+  ///
+  /// - Throws: `checkpoint` when it is unknown or a setting is out of bounds.
+  init(_ json: JSONValue) throws(TinctureError) {
+    guard let name = json["kind"]?.stringValue else {
+      throw BankManifest.fault("has an expert without a codec")
+    }
+    guard let kind = Kind(rawValue: name) else {
+      throw TinctureError(
+        .checkpoint,
+        "The bank has an expert of codec \"\(name)\", which this program does not know.")
+    }
+    self.init(kind)
+    switch kind {
+    case .raw, .emr: break
+    case .tall:
+      guard let value = json["mask_threshold"]?.doubleValue, value >= 0, value.isFinite else {
+        throw Self.fault("mask_threshold")
+      }
+      maskThreshold = value
+    case .affine, .tvq, .rtvq:
+      bits = try Self.width(json, "bits")
+      grouping = try CodeGrouping(json["group"])
+      guard let clips = json["clip"]?.boolValue else { throw Self.fault("clip") }
+      self.clips = clips
+      guard kind == .rtvq else { break }
+      baseBits = try Self.width(json, "base_bits")
+      guard let corrects = json["error_correction"]?.boolValue else {
+        throw Self.fault("error_correction")
+      }
+      correctsErrors = corrects
+    }
+  }
+
+  private static func width(_ json: JSONValue, _ key: String) throws(TinctureError) -> Int {
+    guard let bits = json[key]?.intValue, PackedCodes.widths.contains(bits) else {
+      throw fault(key)
+    }
+    return bits
+  }
+
+  private static func fault(_ key: String) -> TinctureError {
+    BankManifest.fault("has a codec without a usable \"\(key)\"")
+  }
+}
+
+extension CodeGrouping {
+  /// `"tensor"`, `"row"` or a number of elements.
+  var json: JSONValue {
+    switch self {
+    case .tensor: .string("tensor")
+    case .row: .string("row")
+    case .run(let length): .integer(length)
+    }
+  }
+
+  /// Reads a grouping.
+  ///
+  /// - Throws: `checkpoint` when it is none.
+  init(_ json: JSONValue?) throws(TinctureError) {
+    switch json {
+    case .string("tensor"): self = .tensor
+    case .string("row"): self = .row
+    case .number(let text):
+      guard let length = Int(text), (1...1 << 30).contains(length) else { fallthrough }
+      self = .run(length)
+    default: throw BankManifest.fault("has codes with groups of no known length")
+    }
+  }
+}

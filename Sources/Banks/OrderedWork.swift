@@ -1,0 +1,47 @@
+internal import TinctureTensors
+
+/// Makes values at once and takes them one after another, in order.
+///
+/// At most twice as many values as workers wait to be taken.
+///
+/// - Parameters:
+///   - count: How many values.
+///   - workers: How many are made at a time.
+///   - make: Makes the value of a number.
+///   - take: Takes a value; called in the order of the numbers, never at once.
+/// - Throws: The failure that comes first by number, or what `take` throws.
+func inOrder<Value: Sendable>(
+  _ count: Int, workers: Int, make: @escaping @Sendable (Int) throws(TinctureError) -> Value,
+  take: (Int, Value) throws(TinctureError) -> Void
+) async throws(TinctureError) {
+  typealias Outcome = (number: Int, result: Result<Value, TinctureError>)
+  let failure = await withTaskGroup(of: Outcome.self) { group -> TinctureError? in
+    var waiting: [Int: Result<Value, TinctureError>] = [:]
+    var (started, taken, running) = (0, 0, 0)
+    while taken < count {
+      while started < count, running < workers, started - taken < 2 * workers {
+        let number = started
+        group.addTask {
+          do throws(TinctureError) {
+            return (number, .success(try make(number)))
+          } catch {
+            return (number, .failure(error))
+          }
+        }
+        started += 1
+        running += 1
+      }
+      guard let outcome = await group.next() else { break }
+      running -= 1
+      waiting[outcome.number] = outcome.result
+      while let result = waiting.removeValue(forKey: taken) {
+        do throws(TinctureError) {
+          try take(taken, try result.get())
+        } catch { return error }
+        taken += 1
+      }
+    }
+    return nil
+  }
+  if let failure { throw failure }
+}

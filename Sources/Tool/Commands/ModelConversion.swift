@@ -1,0 +1,40 @@
+import SystemPackage
+import Tincture
+
+/// Writes one model anew: what `convert` and `bank extract` do.
+struct ModelConversion {
+  /// The model in the words of a recipe.
+  let model: String
+  let output: FilePath
+  var settings: PlanSettings
+  let engine: MergeEngine
+  let replaces: Bool
+  var dtype: DType?
+
+  /// Carries it out and prints the output and its size.
+  func run(_ display: DisplayOptions) async throws(TinctureError) {
+    var recipe = try Recipe(
+      CommandLineRecipe(method: "passthrough", base: nil, models: [model], settings: []))
+    if let dtype { recipe.outputDtype = Located(dtype, at: recipe.method.position) }
+    var settings = settings
+    settings.nonFinite = .propagate
+    settings.isConversion = true
+    let job = MergeJob(
+      recipes: [recipe], output: output, settings: settings, engine: engine,
+      policy: .init(replace: replaces))
+    let progress = ProgressLine(isQuiet: display.quiet)
+    defer { progress.close() }
+    let reports = try await job.run(
+      interruption: Signals.interruption, observer: { progress.hear($0) })
+    progress.close()
+    let bytes = reports.last?.outputBytes ?? 0
+    if display.json {
+      let document = JSONObject([
+        ("output", .string(output.string)), ("output_bytes", .integer(bytes)),
+      ])
+      Console.result(JSONValue.object(document).text())
+    } else {
+      Console.result("\(output): \(ByteSize.text(bytes))")
+    }
+  }
+}

@@ -1,0 +1,102 @@
+public import ArgumentParser
+public import TinctureBanks
+import TinctureTensors
+
+extension BankCodec.Kind: ExpressibleByArgument {}
+
+/// How experts are coded.
+struct CodecOptions: ParsableArguments {
+  @Option(
+    name: .customLong("codec"),
+    help: ArgumentHelp(
+      "raw, affine (codes of the weights), tvq, rtvq, tall or emr (a shared vector and masks);"
+        + " without it rtvq, or the codec of the bank that is added to."))
+  var kind: BankCodec.Kind?
+
+  @Option(help: "Bits of a code, 1 to 8, for tvq and affine. (default: 4)")
+  var bits: Int?
+
+  @Option(help: "Bits of a code of the shared vector, for rtvq. (default: 3)")
+  var baseBits: Int?
+
+  @Option(help: "Bits of a code of each expert's offset, for rtvq. (default: 2)")
+  var offsetBits: Int?
+
+  @Option(
+    help:
+      "Elements with a range of their own: tensor, row, or a number such as 64. (default: tensor)")
+  var ranges: RangeGrouping?
+
+  @Flag(inversion: .prefixedNo, help: "Clip ranges so that the squared error is least.")
+  var clip: Bool?
+
+  @Flag(inversion: .prefixedNo, help: "Let offsets make up for the error of the shared vector.")
+  var errorCorrection: Bool?
+
+  @Option(help: "By how much elements exceed the others' for tall. (default: 0.4)")
+  var maskThreshold: Double?
+
+  /// The codec, beginning with one that is used when the options do not name another.
+  ///
+  /// - Throws: `usage` for options that the codec does not have or that are out of bounds.
+  func codec(startingWith start: BankCodec) throws(TinctureError) -> BankCodec {
+    var codec = kind.map { $0 == start.kind ? start : BankCodec($0) } ?? start
+    let coded: [BankCodec.Kind] = [.affine, .tvq, .rtvq]
+    try set(bits, "--bits", for: [.affine, .tvq], codec.kind, in: 1...8) { codec.bits = $0 }
+    try set(baseBits, "--base-bits", for: [.rtvq], codec.kind, in: 1...8) { codec.baseBits = $0 }
+    try set(offsetBits, "--offset-bits", for: [.rtvq], codec.kind, in: 1...8) { codec.bits = $0 }
+    try set(ranges, "--ranges", for: coded, codec.kind) { codec.grouping = $0.grouping }
+    try set(clip, "--clip", for: coded, codec.kind) { codec.clips = $0 }
+    try set(errorCorrection, "--error-correction", for: [.rtvq], codec.kind) {
+      codec.correctsErrors = $0
+    }
+    try set(maskThreshold, "--mask-threshold", for: [.tall], codec.kind) {
+      codec.maskThreshold = $0
+    }
+    guard codec.maskThreshold >= 0, codec.maskThreshold.isFinite else {
+      throw TinctureError(.usage, "--mask-threshold must be at least 0.")
+    }
+    return codec
+  }
+
+  private func set<Value>(
+    _ value: Value?, _ option: String, for kinds: [BankCodec.Kind], _ kind: BankCodec.Kind,
+    _ change: (Value) -> Void
+  ) throws(TinctureError) {
+    guard let value else { return }
+    guard kinds.contains(kind) else {
+      let names = kinds.map(\.rawValue).joined(separator: ", ")
+      throw TinctureError(
+        .usage, "Codec \(kind.rawValue) has no \(option); that is for \(names).")
+    }
+    change(value)
+  }
+
+  private func set(
+    _ value: Int?, _ option: String, for kinds: [BankCodec.Kind], _ kind: BankCodec.Kind,
+    in range: ClosedRange<Int>, _ change: (Int) -> Void
+  ) throws(TinctureError) {
+    try set(value, option, for: kinds, kind) { _ in }
+    guard let value else { return }
+    guard range.contains(value) else {
+      throw TinctureError(
+        .usage, "\(option) must be from \(range.lowerBound) to \(range.upperBound).")
+    }
+    change(value)
+  }
+}
+
+/// `tensor`, `row`, or a number of elements.
+struct RangeGrouping: ExpressibleByArgument {
+  let grouping: CodeGrouping
+
+  init?(argument: String) {
+    switch argument {
+    case "tensor": grouping = .tensor
+    case "row": grouping = .row
+    default:
+      guard let length = Int(argument), (8...1 << 20).contains(length) else { return nil }
+      grouping = .run(length)
+    }
+  }
+}
