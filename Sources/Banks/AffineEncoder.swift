@@ -15,13 +15,62 @@ struct AffineEncoder: VectorEncoder {
   private static let narrowest: Float = 1e-30
   private static let narrowestWhole: Float = 1e-20
 
-  /// Encodes a vector.
+  /// What becomes of a vector.
+  struct Outcome {
+    /// The codes; nil for a constant.
+    let codes: AffineCodes?
+    /// The number that all elements are, when there are no codes.
+    var constant: Float = 0
+    /// The sum of the squares of the elements.
+    let squaredSum: Double
+    /// The sum of the squares of what the codes lose of them.
+    var squaredLoss = 0.0
+  }
+
+  /// Encodes a vector; the same as `quantize` with the parts of the container and their digests.
+  func encode(_ vector: VectorElements) throws(TinctureError) -> EncodedVector? {
+    guard let outcome = try quantize(vector) else { return nil }
+    guard let codes = outcome.codes else {
+      return EncodedVector(
+        record: VectorRecord(
+          .constant(outcome.constant), role: role, shape: shape, dtype: dtype), parts: [],
+        squaredSum: outcome.squaredSum)
+    }
+    let scales = codes.quantizers.map(\.scale)
+    let zeros = codes.quantizers.map(\.zero)
+    let types = rangeTypes
+    return EncodedVector(
+      record: VectorRecord(
+        .affine(bits: bits, grouping), role: role, shape: shape, dtype: dtype),
+      parts: [
+        EncodedPart("scale", types.scale, Self.bytes(scales, types.scale)),
+        EncodedPart(
+          "zero", types.zero,
+          types.zero == .u8 ? zeros.map { UInt8($0) } : Self.bytes(zeros, types.zero)),
+        EncodedPart("codes", .u8, Array(codes.bytes.dropLast(8))),
+      ], codes: codes, squaredSum: outcome.squaredSum, squaredLoss: outcome.squaredLoss)
+  }
+
+  /// One range is stored in full, many in few bytes.
+  private var rangeTypes: (scale: DType, zero: DType) {
+    grouping == .tensor ? (.f32, .f32) : (.bf16, .u8)
+  }
+
+  /// The bytes that the codes of a vector and their ranges take.
+  var byteCount: Int {
+    let types = rangeTypes
+    let range = (types.scale.byteWidth ?? 0) + (types.zero.byteWidth ?? 0)
+    return PackedCodes.byteCount(shape.elementCount, bits: bits)
+      + grouping.count(in: shape) * range
+  }
+
+  /// Finds ranges and codes.
   ///
   /// - Parameter vector: The elements.
   /// - Returns: The codes; nil when some range is too narrow for a finite scale.
   /// - Throws: What reading throws, or `checkpoint` for an element that is not finite.
   /// - Complexity: O(n), in two or three passes; a group must fit in memory.
-  func encode(_ vector: VectorElements) throws(TinctureError) -> EncodedVector? {
+  func quantize(_ vector: VectorElements) throws(TinctureError) -> Outcome? {
     var whole = NumberRange()
     var squares = 0.0
     try forEachBlock(of: shape.elementCount, length: Self.block, vector) {
@@ -31,9 +80,7 @@ struct AffineEncoder: VectorEncoder {
     }
     guard shape.elementCount > 0, whole.low < whole.high else {
       let value = shape.elementCount == 0 ? 0 : whole.low
-      return EncodedVector(
-        record: VectorRecord(.constant(value), role: role, shape: shape, dtype: dtype), parts: [],
-        squaredSum: squares)
+      return Outcome(codes: nil, constant: value, squaredSum: squares)
     }
     guard grouping == .tensor || whole.withZero.isWider(than: Self.narrowestWhole) else {
       return nil
@@ -43,20 +90,7 @@ struct AffineEncoder: VectorEncoder {
       grouping == .tensor
       ? try encodeWhole(whole, vector, &loss) : try encodeGroups(vector, &loss)
     guard let codes else { return nil }
-    let scales = codes.quantizers.map(\.scale)
-    let zeros = codes.quantizers.map(\.zero)
-    let isNarrow = grouping != .tensor
-    return EncodedVector(
-      record: VectorRecord(
-        .affine(bits: bits, grouping), role: role, shape: shape, dtype: dtype),
-      parts: [
-        EncodedPart("scale", isNarrow ? .bf16 : .f32, Self.bytes(scales, isNarrow ? .bf16 : .f32)),
-        EncodedPart(
-          "zero", isNarrow ? .u8 : .f32,
-          isNarrow ? zeros.map { UInt8($0) } : Self.bytes(zeros, .f32)
-        ),
-        EncodedPart("codes", .u8, Array(codes.bytes.dropLast(8))),
-      ], codes: codes, squaredSum: squares, squaredLoss: loss)
+    return Outcome(codes: codes, squaredSum: squares, squaredLoss: loss)
   }
 
   private func encodeWhole(_ whole: NumberRange, _ vector: VectorElements, _ loss: inout Double)

@@ -7,12 +7,16 @@ public import TinctureTensors
 public struct BankBuilder: Sendable {
   /// What happens while a bank is made.
   public enum Event: Sendable {
+    /// So many of all tensors have been measured to spread the bits of a budget.
+    case measured(tensors: Int, of: Int)
     /// So many of all tensors are stored.
     case stored(tensors: Int, of: Int)
   }
 
   /// How experts are stored.
   public var codec: BankCodec
+  /// What a bank that is made may take; its codec's widths are then chosen.
+  public var budget: BitBudget?
   /// How many tensors are encoded at once.
   public var workers: Int
   /// Throws when the user wants to stop.
@@ -22,11 +26,12 @@ public struct BankBuilder: Sendable {
 
   /// Prepares to build.
   public init(
-    codec: BankCodec, workers: Int = 1,
+    codec: BankCodec, budget: BitBudget? = nil, workers: Int = 1,
     check: @escaping @Sendable () throws(TinctureError) -> Void = {},
     observer: (@Sendable (Event) -> Void)? = nil
   ) {
     self.codec = codec
+    self.budget = budget
     self.workers = workers
     self.check = check
     self.observer = observer
@@ -40,7 +45,7 @@ public struct BankBuilder: Sendable {
   ///   - experts: The experts by name.
   ///   - replaces: Whether a file that exists is replaced.
   /// - Returns: The size of the file in bytes.
-  /// - Throws: `usage` for names that are taken or unusable, `cannotCreate` when the output exists,
+  /// - Throws: `usage` for names that are taken or unusable or a budget that is too small, `cannotCreate` when the output exists,
   ///   `checkpoint` for inputs that cannot be stored, `io`.
   /// - Complexity: A few passes over all models; memory for the codes of a tensor per worker.
   public func create(
@@ -51,7 +56,10 @@ public struct BankBuilder: Sendable {
     try Self.checkNames(experts.map(\.name))
     var container = try BankContainer.create(output)
     var manifest = BankManifest(base: try BankManifest.Base(of: base), experts: [])
-    try await store(experts, base: base, into: &container, &manifest, shared: nil)
+    var builder = self
+    let widths = try await builder.allocate(experts, base: base, manifest)
+    try await builder.store(
+      experts, base: base, into: &container, &manifest, shared: nil, widths: widths)
     return try container.finish(manifest)
   }
 
@@ -163,20 +171,21 @@ public struct BankBuilder: Sendable {
 
   private func store(
     _ experts: [(name: String, model: any BankModel)], base: any BankModel,
-    into container: inout BankContainer, _ manifest: inout BankManifest, shared: ExpertBank?
+    into container: inout BankContainer, _ manifest: inout BankManifest, shared: ExpertBank?,
+    widths: [String: TensorWidths] = [:]
   ) async throws(TinctureError) {
-    var names = base.names
-    var known = Set(names)
-    for (_, model) in experts {
-      for name in model.names where known.insert(name).inserted { names.append(name) }
-    }
+    let names = Self.names(experts, base)
     var sums: [String: [(tensor: String, sums: MaskEncoder.Sums)]] = [:]
-    let (codec, order) = (codec, names)
+    let codec = codec
     try await inOrder(names.count, workers: max(1, workers)) { (number) throws(TinctureError) in
-      try Self.encode(order[number], codec, experts, base, shared)
+      let name = names[number]
+      return try Self.encoding(name, codec, widths[name], experts, base, shared) {
+        (encoder, sources) throws(TinctureError) in
+        try encoder.encode(sources, makesShared: shared == nil)
+      }
     } take: { (number, outputs) throws(TinctureError) in
       try check()
-      let name = order[number]
+      let name = names[number]
       for (owner, vector) in outputs {
         try container.add(vector, tensor: name, owner: owner)
         manifest.records[name, default: [:]][owner] = vector.record
@@ -210,21 +219,37 @@ public struct BankBuilder: Sendable {
     }
   }
 
-  private static func encode(
-    _ name: String, _ codec: BankCodec, _ experts: [(name: String, model: any BankModel)],
-    _ base: any BankModel, _ shared: ExpertBank?
-  ) throws(TinctureError) -> [TensorEncoder.Output] {
+  /// The names of all tensors: those of the base, then those that only experts have.
+  static func names(_ experts: [(name: String, model: any BankModel)], _ base: any BankModel)
+    -> [String]
+  {
+    var names = base.names
+    var known = Set(names)
+    for (_, model) in experts {
+      for name in model.names where known.insert(name).inserted { names.append(name) }
+    }
+    return names
+  }
+
+  /// Prepares to encode a tensor.
+  static func encoding<Result>(
+    _ name: String, _ codec: BankCodec, _ widths: TensorWidths?,
+    _ experts: [(name: String, model: any BankModel)], _ base: any BankModel,
+    _ shared: ExpertBank?,
+    _ body: (TensorEncoder, [(name: String, source: (any WeightSource)?)]) throws(TinctureError)
+      -> Result
+  ) throws(TinctureError) -> Result {
     do throws(TinctureError) {
       let encoder = TensorEncoder(
-        codec: codec, name: name, widths: TensorWidths(codec), base: try base.source(name),
-        shared: shared?.vector(name, of: .shared))
+        codec: codec, name: name, widths: widths ?? TensorWidths(codec),
+        base: try base.source(name), shared: shared?.vector(name, of: .shared))
       var sources: [(name: String, source: (any WeightSource)?)] = []
       for (expert, model) in experts {
         do throws(TinctureError) {
           sources.append((expert, try model.source(name)))
         } catch { throw error.located(model: expert) }
       }
-      return try encoder.encode(sources, makesShared: shared == nil)
+      return try body(encoder, sources)
     } catch { throw error.located(tensor: name) }
   }
 }

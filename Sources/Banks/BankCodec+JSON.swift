@@ -12,6 +12,7 @@ extension BankCodec {
       object["bits"] = .integer(bits)
       object["group"] = grouping.json
       object["clip"] = .bool(clips)
+      if varies { object["varies"] = .bool(true) }
       if kind == .rtvq {
         object["base_bits"] = .integer(baseBits)
         object["error_correction"] = .bool(correctsErrors)
@@ -45,6 +46,7 @@ extension BankCodec {
       grouping = try CodeGrouping(json["group"])
       guard let clips = json["clip"]?.boolValue else { throw Self.fault("clip") }
       self.clips = clips
+      varies = json["varies"]?.boolValue ?? false
       guard kind == .rtvq else { break }
       baseBits = try Self.width(json, "base_bits")
       guard let corrects = json["error_correction"]?.boolValue else {

@@ -24,6 +24,8 @@ public struct BankCodec: Sendable, Hashable {
   public var bits: Int
   /// Bits of a code of the shared vector, for `rtvq`.
   public var baseBits: Int
+  /// Whether widths differ from tensor to tensor, so that the two above are typical ones only.
+  public var varies = false
   /// Over how many elements a range extends.
   public var grouping: CodeGrouping
   /// Whether ranges are clipped so that the squared error is least.
@@ -58,6 +60,9 @@ public struct BankCodec: Sendable, Hashable {
     self.maskThreshold = maskThreshold
   }
 
+  /// Whether vectors are affine codes of a width.
+  public var hasCodes: Bool { kind == .affine || kind == .tvq || kind == .rtvq }
+
   /// Whether experts are stored beside a vector that they share.
   public var hasShared: Bool { kind == .rtvq || kind == .tall || kind == .emr }
 
@@ -74,15 +79,17 @@ public struct BankCodec: Sendable, Hashable {
     }
   }
 
+  private var about: String { varies ? "about " : "" }
+
   /// The codec and its settings in words.
   public var text: String {
     var words = [kind.rawValue]
     switch kind {
     case .raw, .emr: return kind.rawValue
     case .tall: return "tall, threshold \(maskThreshold)"
-    case .affine, .tvq: words.append("\(bits) bits")
+    case .affine, .tvq: words.append("\(about)\(bits) bits")
     case .rtvq:
-      words.append("base \(baseBits) bits, offset \(bits) bits")
+      words.append("base \(about)\(baseBits) bits, offset \(about)\(bits) bits")
       if !correctsErrors { words.append("without error correction") }
     }
     switch grouping {

@@ -48,7 +48,7 @@ struct TensorEncoder {
   }
 
   /// The vectors that are stored as they are, and the experts whose tensors are to be coded.
-  private func sorted(_ experts: [(name: String, source: (any WeightSource)?)])
+  func sorted(_ experts: [(name: String, source: (any WeightSource)?)])
     throws(TinctureError) -> (outputs: [Output], different: [TaskVectors.Expert])
   {
     var outputs: [Output] = []

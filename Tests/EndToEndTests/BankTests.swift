@@ -125,6 +125,41 @@ struct BankTests {
     #expect(!shown.output.contains("o_proj"))
   }
 
+  @Test("A bank keeps to its budget")
+  func budget() async throws {
+    for (options, limit) in [
+      (["--budget", "60KB"], 60_000), (["--budget", "60KB", "--allocation", "bank"], 60_000),
+      (["--codec", "tvq", "--budget", "700%"], nil),
+    ] as [([String], Int?)] {
+      let made = try await workshop.start(
+        [
+          "bank", "create", "--base", "base", "--expert", "cars=cars", "--expert", "sun=sun",
+          "--json", "--output", "small.bank", "--force",
+        ] + options
+      ).end()
+      expect(made, ends: 0)
+      let size = try Data(contentsOf: workshop.url("small.bank")).count
+      let source = try Data(contentsOf: workshop.url("cars/model.safetensors")).count
+      #expect(size <= limit ?? 2 * source * 7)
+      _ = try await run("bank", "verify", "small.bank")
+    }
+    for (options, words) in [
+      (["--budget", "60KB", "--base-bits", "3"], "leave out"),
+      (["--allocation", "bank"], "give one with --budget"),
+      (["--budget", "60KB", "--codec", "raw"], "choose affine, tvq or"),
+      (["--budget", "1KB"], "takes at least"),
+    ] {
+      let refused = try await workshop.start(
+        [
+          "bank", "create", "--base", "base", "--expert", "cars=cars", "--output", "no.bank",
+        ] + options
+      ).end()
+      expect(refused, ends: 64)
+      #expect(refused.errors.contains(words), "\(refused.errors)")
+    }
+    #expect(!workshop.exists("no.bank"))
+  }
+
   @Test("What cannot be done says why, with its exit status")
   func refusals() async throws {
     try await create()

@@ -41,6 +41,7 @@ struct CodecOptions: ParsableArguments {
   /// - Throws: `usage` for options that the codec does not have or that are out of bounds.
   func codec(startingWith start: BankCodec) throws(TinctureError) -> BankCodec {
     var codec = kind.map { $0 == start.kind ? start : BankCodec($0) } ?? start
+    codec.varies = false
     let coded: [BankCodec.Kind] = [.affine, .tvq, .rtvq]
     try set(bits, "--bits", for: [.affine, .tvq], codec.kind, in: 1...8) { codec.bits = $0 }
     try set(baseBits, "--base-bits", for: [.rtvq], codec.kind, in: 1...8) { codec.baseBits = $0 }

@@ -17,6 +17,8 @@ struct BankBuildingOptions: ParsableArguments {
   struct Inputs {
     let base: ModelSource
     let experts: [(name: String, model: any BankModel)]
+    /// The bytes of the experts' tensors.
+    let expertBytes: Int
   }
 
   /// Opens the models, has the bank written, and prints its size.
@@ -39,11 +41,14 @@ struct BankBuildingOptions: ParsableArguments {
   private func open() throws(TinctureError) -> Inputs {
     let base = try BankInputs.open(base)
     var models: [(name: String, model: any BankModel)] = []
+    var bytes = 0
     for expert in expert {
       do throws(TinctureError) {
-        models.append((expert.name, ModelSource(try BankInputs.open(expert.path), base: base)))
+        let input = try BankInputs.open(expert.path)
+        bytes += input.checkpoint.byteCount
+        models.append((expert.name, ModelSource(input, base: base)))
       } catch { throw error.located(model: expert.name) }
     }
-    return Inputs(base: ModelSource(base), experts: models)
+    return Inputs(base: ModelSource(base), experts: models, expertBytes: bytes)
   }
 }

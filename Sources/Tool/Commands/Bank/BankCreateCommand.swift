@@ -14,10 +14,13 @@ struct BankCreateCommand: AsyncParsableCommand {
       EXAMPLE
         tincture bank create --base base --expert cars=cars --expert sun=sun \\
           --codec rtvq --base-bits 3 --offset-bits 2 --output experts.bank
+        tincture bank create --base base --expert cars=cars --expert sun=sun \\
+          --codec rtvq --budget 8% --output small.bank
       """)
 
   @OptionGroup var building: BankBuildingOptions
   @OptionGroup(title: "Codec") var codec: CodecOptions
+  @OptionGroup(title: "Budget") var budget: BudgetOptions
   @OptionGroup(title: "Display") var display: DisplayOptions
 
   @Option(help: "The file to be made.")
@@ -30,10 +33,12 @@ struct BankCreateCommand: AsyncParsableCommand {
     try await Console.reporting { () async throws(TinctureError) in
       Signals.install()
       let target = FilePath(output)
-      let codec = try codec.codec(startingWith: BankCodec(.rtvq))
+      let chosen = try codec.codec(startingWith: BankCodec(.rtvq))
       try CheckpointWriter.checkVacant(target, policy: .init(replace: force))
-      try await building.run(target, codec, display) { (builder, inputs) throws(TinctureError) in
-        try await builder.create(
+      try await building.run(target, chosen, display) { (builder, inputs) throws(TinctureError) in
+        var builder = builder
+        builder.budget = try budget.value(codec, expertBytes: inputs.expertBytes)
+        return try await builder.create(
           target, base: inputs.base, experts: inputs.experts, replaces: force)
       }
     }
