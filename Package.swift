@@ -20,8 +20,9 @@ let argumentParser: Target.Dependency = .product(
 ///
 /// Clients inside the package list them, too: a change behind a re-export alone does not rebuild them.
 let library: [Target.Dependency] = [
-  "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureCheckpoints",
-  "TinctureBanks", "TinctureMerging", "TinctureMergeMethods", "TinctureRecipes",
+  "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureLinearAlgebra",
+  "TinctureCheckpoints", "TinctureBanks", "TinctureMerging", "TinctureMergeMethods",
+  "TinctureRecipes",
 ]
 
 /// A library module: its name carries the brand, its folder does not.
@@ -46,6 +47,7 @@ let package = Package(
   products: [
     .library(name: "Tincture", targets: ["Tincture"]),
     .library(name: "TinctureSafetensors", targets: ["TinctureSafetensors"]),
+    .library(name: "TinctureLinearAlgebra", targets: ["TinctureLinearAlgebra"]),
     .library(name: "MergeTesting", targets: ["TinctureMergeTesting"]),
     .executable(name: "tincture", targets: ["TinctureTool"]),
   ],
@@ -60,6 +62,7 @@ let package = Package(
     module("Tensors", ["CTinctureKernels"]),
     module("JSON", ["TinctureTensors"]),
     module("Safetensors", ["TinctureTensors", "TinctureJSON", system]),
+    module("LinearAlgebra", ["TinctureTensors"]),
     module("Checkpoints", ["TinctureTensors", "TinctureJSON", "TinctureSafetensors", system]),
     module(
       "Banks",
@@ -90,6 +93,9 @@ let package = Package(
       path: "Sources/Tool", swiftSettings: settings),
     tests("Tensors", ["TinctureTensors", "CTinctureKernels"]),
     tests("JSON", ["TinctureJSON", "TinctureTensors"]),
+    tests(
+      "LinearAlgebra", ["TinctureLinearAlgebra", "TinctureTensors"],
+      resources: [.copy("Fixtures")]),
     tests(
       "Safetensors",
       [

@@ -1,6 +1,7 @@
 @_exported public import TinctureBanks
 @_exported public import TinctureCheckpoints
 @_exported public import TinctureJSON
+@_exported public import TinctureLinearAlgebra
 @_exported public import TinctureMergeMethods
 @_exported public import TinctureMerging
 @_exported public import TinctureRecipes

@@ -1,0 +1,186 @@
+/// A matrix of numbers that owns its memory, row after row.
+///
+/// A value: copies share memory until one of them changes. Rows follow each other without gaps, as
+/// they do in a checkpoint, in memory that is aligned to 64 bytes, so that results of libraries do
+/// not depend on where a matrix happens to lie.
+public struct Matrix<Element: MatrixElement>: Sendable {
+  /// The number of rows.
+  public let rows: Int
+  /// The number of columns.
+  public let columns: Int
+  @usableFromInline var storage: MatrixStorage<Element>
+
+  /// Creates a matrix of zeros.
+  ///
+  /// - Parameters:
+  ///   - rows: The number of rows, zero or more.
+  ///   - columns: The number of columns, zero or more.
+  /// - Complexity: O(rows · columns).
+  public init(rows: Int, columns: Int) {
+    self.init(uninitialisedRows: rows, columns: columns)
+    let count = self.count
+    write { $0.update(repeating: 0, count: count) }
+  }
+
+  /// Creates a matrix from its elements, row after row.
+  ///
+  /// - Parameters:
+  ///   - rows: The number of rows.
+  ///   - columns: The number of columns.
+  ///   - elements: As many elements as the matrix has.
+  public init(rows: Int, columns: Int, _ elements: some Collection<Element>) {
+    self.init(uninitialisedRows: rows, columns: columns)
+    precondition(
+      elements.count == count,
+      "A \(rows) × \(columns) matrix has \(rows * columns) elements, not \(elements.count).")
+    write { target in
+      let copied: Void? = elements.withContiguousStorageIfAvailable { source in
+        if let base = source.baseAddress { target.update(from: base, count: source.count) }
+      }
+      if copied == nil {
+        for (i, element) in elements.enumerated() { target[i] = element }
+      }
+    }
+  }
+
+  /// Creates a matrix from a span of its elements, row after row.
+  ///
+  /// - Parameters:
+  ///   - rows: The number of rows.
+  ///   - columns: The number of columns.
+  ///   - elements: As many elements as the matrix has.
+  public init(rows: Int, columns: Int, copying elements: Span<Element>) {
+    self.init(uninitialisedRows: rows, columns: columns)
+    precondition(
+      elements.count == count,
+      "A \(rows) × \(columns) matrix has \(rows * columns) elements, not \(elements.count).")
+    write { target in
+      elements.withUnsafeBufferPointer { source in
+        if let base = source.baseAddress { target.update(from: base, count: source.count) }
+      }
+    }
+  }
+
+  /// Creates a matrix whose elements are written before they are read.
+  init(uninitialisedRows rows: Int, columns: Int) {
+    precondition(
+      rows >= 0 && columns >= 0, "A matrix cannot have \(rows) rows and \(columns) columns.")
+    self.rows = rows
+    self.columns = columns
+    storage = MatrixStorage(count: rows * columns)
+  }
+
+  /// The number of elements.
+  public var count: Int { rows * columns }
+
+  /// The smaller of the two extents, which bounds the rank.
+  public var smallerExtent: Int { min(rows, columns) }
+
+  /// The element of a row and a column, both counted from zero.
+  @inlinable public subscript(row: Int, column: Int) -> Element {
+    get {
+      precondition(contains(row, column), "There is no element there.")
+      return storage.pointer[row * columns + column]
+    }
+    set {
+      precondition(contains(row, column), "There is no element there.")
+      makeUnique()
+      storage.pointer[row * columns + column] = newValue
+    }
+  }
+
+  /// All elements, row after row.
+  public var elements: Span<Element> {
+    @_lifetime(borrow self) get {
+      let span = Span<Element>(_unsafeStart: storage.pointer, count: count)
+      return _overrideLifetime(span, borrowing: self)
+    }
+  }
+
+  /// The elements of one row.
+  ///
+  /// - Parameter index: The row, counted from zero.
+  /// - Returns: Its elements.
+  @_lifetime(borrow self)
+  public func row(_ index: Int) -> Span<Element> {
+    precondition((0..<rows).contains(index), "A matrix of \(rows) rows has no row \(index).")
+    let span = Span<Element>(_unsafeStart: storage.pointer + index * columns, count: columns)
+    return _overrideLifetime(span, borrowing: self)
+  }
+
+  /// All elements, row after row, as an array.
+  ///
+  /// - Complexity: O(rows · columns).
+  public var array: [Element] {
+    read { [Element](UnsafeBufferPointer(start: $0, count: count)) }
+  }
+
+  /// Changes elements in place.
+  ///
+  /// - Parameter body: Receives all elements, row after row.
+  /// - Returns: What `body` returns.
+  public mutating func change<Result>(_ body: (inout MutableSpan<Element>) -> Result) -> Result {
+    makeUnique()
+    var span = MutableSpan<Element>(_unsafeStart: storage.pointer, count: count)
+    return body(&span)
+  }
+
+  /// Takes memory of its own if the memory is shared.
+  @usableFromInline mutating func makeUnique() {
+    if !isKnownUniquelyReferenced(&storage) {
+      storage = MatrixStorage(copying: storage)
+    }
+  }
+
+  /// Lends the memory to a routine that reads it.
+  func read<Result>(_ body: (UnsafePointer<Element>) -> Result) -> Result {
+    withExtendedLifetime(storage) { body(UnsafePointer(storage.pointer)) }
+  }
+
+  /// Lends the memory to a routine that changes it, once nobody else holds it.
+  mutating func write<Result>(_ body: (UnsafeMutablePointer<Element>) -> Result) -> Result {
+    makeUnique()
+    return withExtendedLifetime(storage) { body(storage.pointer) }
+  }
+
+  @usableFromInline func contains(_ row: Int, _ column: Int) -> Bool {
+    row >= 0 && row < rows && column >= 0 && column < columns
+  }
+}
+
+/// The memory of a matrix.
+///
+/// `@unchecked Sendable`: the memory changes only through `Matrix`, which changes it only while it
+/// holds the one reference to it (`makeUnique`), so nobody else can read it meanwhile.
+@usableFromInline
+final class MatrixStorage<Element: MatrixElement>: @unchecked Sendable {
+  @usableFromInline let pointer: UnsafeMutablePointer<Element>
+  let count: Int
+
+  init(count: Int) {
+    self.count = count
+    let memory = UnsafeMutableRawPointer.allocate(
+      byteCount: max(64, count * MemoryLayout<Element>.stride), alignment: 64)
+    pointer = memory.bindMemory(to: Element.self, capacity: max(1, count))
+  }
+
+  convenience init(copying other: MatrixStorage) {
+    self.init(count: other.count)
+    pointer.update(from: other.pointer, count: count)
+  }
+
+  deinit { UnsafeMutableRawPointer(pointer).deallocate() }
+}
+
+extension Matrix: Equatable {
+  /// Whether extents and all elements are equal; NaN equals nothing.
+  public static func == (a: Matrix, b: Matrix) -> Bool {
+    guard a.rows == b.rows, a.columns == b.columns else { return false }
+    return a.read { x in b.read { y in Loops.areEqual(x, y, a.count) } }
+  }
+}
+
+extension Matrix: CustomStringConvertible {
+  /// The extents and the type: `3 × 4 matrix of Float`.
+  public var description: String { "\(rows) × \(columns) matrix of \(Element.self)" }
+}
