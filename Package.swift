@@ -67,8 +67,8 @@ let package = Package(
     module(
       "Banks",
       [
-        "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureCheckpoints", crypto,
-        system,
+        "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureCheckpoints",
+        "TinctureLinearAlgebra", crypto, system,
       ]),
     module(
       "Merging",
@@ -109,7 +109,8 @@ let package = Package(
     tests(
       "Banks",
       [
-        "TinctureBanks", "TinctureMerging", "TinctureMergeMethods", "TinctureMergeTesting",
+        "TinctureBanks", "TinctureLinearAlgebra", "TinctureMerging", "TinctureMergeMethods",
+        "TinctureMergeTesting",
         "TinctureCheckpoints", "TinctureSafetensors", "TinctureTensors", system,
       ],
       resources: [.copy("Fixtures")]),

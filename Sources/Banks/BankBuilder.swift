@@ -57,6 +57,9 @@ public struct BankBuilder: Sendable {
     var container = try BankContainer.create(output)
     var manifest = BankManifest(base: try BankManifest.Base(of: base), experts: [])
     var builder = self
+    if builder.codec.kind == .svd, builder.codec.rank == nil {
+      builder.codec.rank = .share(1 / Double(max(1, experts.count)))
+    }
     let widths = try await builder.allocate(experts, base: base, manifest)
     try await builder.store(
       experts, base: base, into: &container, &manifest, shared: nil, widths: widths)

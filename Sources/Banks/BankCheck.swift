@@ -38,6 +38,7 @@ extension ExpertBank {
           case .affine(let bits, let grouping):
             try vector.checkRanges(bits, grouping)
             try vector.checkPadding("codes", bits)
+          case .lowRank(let rank): try vector.checkFactors(rank)
           case .mask: try vector.checkPadding("mask", 1)
           case .elements, .constant, .absent: break
           }

@@ -8,6 +8,13 @@ extension BankCodec {
     switch kind {
     case .raw, .emr: break
     case .tall: object["mask_threshold"] = .number(String(maskThreshold))
+    case .svd:
+      object["bits"] = .integer(bits)
+      switch rank {
+      case .share(let share): object["share"] = .number(String(share))
+      case .count(let count): object["count"] = .integer(count)
+      case nil: break
+      }
     case .affine, .tvq, .rtvq:
       object["bits"] = .integer(bits)
       object["group"] = grouping.json
@@ -41,6 +48,18 @@ extension BankCodec {
         throw Self.fault("mask_threshold")
       }
       maskThreshold = value
+    case .svd:
+      guard let bits = json["bits"]?.intValue, bits == 16 || bits == 32 else {
+        throw Self.fault("bits")
+      }
+      self.bits = bits
+      if let count = json["count"]?.intValue, count > 0 {
+        rank = .count(count)
+      } else if let share = json["share"]?.doubleValue, share > 0, share <= 1 {
+        rank = .share(share)
+      } else {
+        throw Self.fault("share")
+      }
     case .affine, .tvq, .rtvq:
       bits = try Self.width(json, "bits")
       grouping = try CodeGrouping(json["group"])

@@ -16,11 +16,14 @@ public struct BankCodec: Sendable, Hashable {
     case tall
     /// The elected task vector, a mask and a factor for each. Source: arXiv:2405.17461.
     case emr
+    /// The largest singular values of each matrix's task vector, with their vectors: TSV-Compress.
+    /// Source: arXiv:2412.00081.
+    case svd
   }
 
   /// The codec.
   public var kind: Kind
-  /// Bits of a code; of an offset for `rtvq`.
+  /// Bits of a code; of an offset for `rtvq`; of an element of the factors, 16 or 32, for `svd`.
   public var bits: Int
   /// Bits of a code of the shared vector, for `rtvq`.
   public var baseBits: Int
@@ -36,23 +39,29 @@ public struct BankCodec: Sendable, Hashable {
   /// By how much an element must exceed what the other experts add to it, for `tall`.
   public var maskThreshold: Double
 
+  /// How many singular values are stored, for `svd`; without, the share that each of the experts has
+  /// that a bank is made of.
+  public var rank: SingularValueCount?
+
   /// Creates a codec with its settings.
   ///
   /// - Parameters:
   ///   - kind: The codec.
-  ///   - bits: Bits of a code; without, 2 for the offsets of `rtvq` and 4 for others.
+  ///   - bits: Bits of a code; without, 2 for the offsets of `rtvq`, 32 for `svd` and 4 for others.
   ///   - baseBits: Bits of a code of the shared vector.
   ///   - grouping: Over how many elements a range extends.
   ///   - clips: Whether ranges are clipped.
   ///   - correctsErrors: Whether offsets make up for the shared vector's error.
   ///   - maskThreshold: The threshold of `tall`.
+  ///   - rank: How many singular values are stored.
   public init(
     _ kind: Kind, bits: Int? = nil, baseBits: Int = 3, grouping: CodeGrouping = .tensor,
     clips: Bool = false, correctsErrors: Bool = true,
-    maskThreshold: Double = 0.4
+    maskThreshold: Double = 0.4, rank: SingularValueCount? = nil
   ) {
     self.kind = kind
-    self.bits = bits ?? (kind == .rtvq ? 2 : 4)
+    self.bits = bits ?? (kind == .rtvq ? 2 : kind == .svd ? 32 : 4)
+    self.rank = rank
     self.baseBits = baseBits
     self.grouping = grouping
     self.clips = clips
@@ -73,10 +82,16 @@ public struct BankCodec: Sendable, Hashable {
   public func codes(_ name: String, _ shape: Shape, _ dtype: DType) -> Bool {
     switch kind {
     case .raw: false
+    case .svd: dtype.isArithmetic && shape.rank == 2
     case .tall, .emr: dtype.isArithmetic
     case .affine, .tvq, .rtvq:
       dtype.isArithmetic && shape.rank > 1 && name.contains("weight") && !name.contains("ln_")
     }
+  }
+
+  private static func percent(_ share: Double) -> String {
+    let thousandths = Int((share * 1000).rounded())
+    return "\(thousandths / 10)" + (thousandths % 10 == 0 ? " %" : ".\(thousandths % 10) %")
   }
 
   private var about: String { varies ? "about " : "" }
@@ -87,6 +102,14 @@ public struct BankCodec: Sendable, Hashable {
     switch kind {
     case .raw, .emr: return kind.rawValue
     case .tall: return "tall, threshold \(maskThreshold)"
+    case .svd:
+      switch rank {
+      case .count(let count): words.append("\(count) singular values")
+      case .share(let share): words.append("\(Self.percent(share)) of the singular values")
+      case nil: break
+      }
+      if bits != 32 { words.append("factors of \(bits) bits") }
+      return words.joined(separator: ", ")
     case .affine, .tvq: words.append("\(about)\(bits) bits")
     case .rtvq:
       words.append("base \(about)\(baseBits) bits, offset \(about)\(bits) bits")

@@ -31,6 +31,12 @@ public struct BankVector: Sendable {
     return part
   }
 
+  /// The bytes of memory that decoding takes besides the output and the bytes of the range.
+  public var workingBytes: Int {
+    guard case .lowRank(let rank) = record.content else { return 0 }
+    return rank * (record.shape.extents[1] + (1 << 16) / max(1, record.shape.extents[1]) + 2) * 8
+  }
+
   /// The place of the elements in the container, when they are stored as they are.
   public var elements: StoredTensor? {
     guard record.content == .elements else { return nil }
@@ -59,6 +65,8 @@ public struct BankVector: Sendable {
           at: part.byteOffset + range.lowerBound * width, count: range.count * width)
         bytes.withUnsafeBytes { _ = Kernels.widen($0, as: part.dtype, into: &output) }
       case .mask(let scale): try decodeMask(range, scale, &output)
+      case .lowRank(let rank):
+        if !range.isEmpty { try factors(range, rank: rank).decode(range, into: &output) }
       case .affine(let bits, let grouping):
         let slice = try codes(range, bits, grouping)
         slice.forEachGroup { quantizer, bytes, start, place in

@@ -85,7 +85,7 @@ extension BankVector {
     return quantizers
   }
 
-  private func numbers(_ suffix: String, _ range: Range<Int>) throws(TinctureError)
+  func numbers(_ suffix: String, _ range: Range<Int>) throws(TinctureError)
     -> ContiguousArray<Float>
   {
     let part = try part(suffix)

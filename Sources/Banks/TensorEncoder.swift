@@ -81,7 +81,12 @@ struct TensorEncoder {
   private func encoder(_ role: VectorRole, _ dtype: DType, _ shape: Shape, bits: Int)
     -> any VectorEncoder
   {
-    AffineEncoder(
+    guard codec.kind != .svd else {
+      return LowRankEncoder(
+        count: codec.rank ?? .share(1), factorType: codec.bits == 16 ? .f16 : .f32, shape: shape,
+        role: role, dtype: dtype)
+    }
+    return AffineEncoder(
       bits: bits, grouping: codec.grouping, clips: codec.clips, shape: shape, role: role,
       dtype: dtype)
   }

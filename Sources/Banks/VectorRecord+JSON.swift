@@ -21,6 +21,9 @@ extension VectorRecord {
     case .mask(let scale):
       object["kind"] = .string("mask")
       object["scale"] = .number(String(scale))
+    case .lowRank(let rank):
+      object["kind"] = .string("low_rank")
+      object["rank"] = .integer(rank)
     case .affine(let bits, let grouping):
       object["kind"] = .string("affine")
       object["bits"] = .integer(bits)
@@ -60,6 +63,11 @@ extension VectorRecord {
         throw BankManifest.fault("has codes whose bits are not from 1 to 8")
       }
       content = .affine(bits: bits, try CodeGrouping(json["group"]))
+    case "low_rank":
+      guard let rank = json["rank"]?.intValue, rank > 0, shape.rank == 2,
+        rank <= shape.extents[0], rank <= shape.extents[1]
+      else { throw BankManifest.fault("has factors of a rank that their matrix cannot have") }
+      content = .lowRank(rank)
     default:
       throw TinctureError(
         .checkpoint, "The bank stores vectors as \"\(kind)\", which this program does not know.")

@@ -50,6 +50,8 @@ public struct VectorRecord: Sendable, Hashable {
     case affine(bits: Int, CodeGrouping)
     /// The shared vector where a bit is set, times a factor; zero elsewhere.
     case mask(scale: Float)
+    /// The largest singular values of a matrix with their vectors.
+    case lowRank(Int)
     /// The expert does not have this tensor of the base.
     case absent
   }
@@ -88,6 +90,12 @@ public struct VectorRecord: Sendable, Hashable {
     case .elements: [("elements", [dtype], shape)]
     case .mask:
       [("mask", [.u8], Shape(vector: PackedCodes.byteCount(shape.elementCount, bits: 1)))]
+    case .lowRank(let rank):
+      [
+        ("left", [.f32, .f16], Shape(rows: shape.extents[0], columns: rank)),
+        ("values", [.f32], Shape(vector: rank)),
+        ("right", [.f32, .f16], Shape(rows: rank, columns: shape.extents[1])),
+      ]
     case .affine(let bits, let grouping):
       [
         ("scale", [.f32, .bf16], Shape(vector: grouping.count(in: shape))),

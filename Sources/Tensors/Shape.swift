@@ -25,6 +25,13 @@ public struct Shape: Sendable, Hashable {
     elementCount = count
   }
 
+  /// A matrix, whose number of elements must be a number.
+  public init(rows: Int, columns: Int) {
+    precondition(rows >= 0 && columns >= 0, "A matrix cannot be \(rows) × \(columns).")
+    extents = [rows, columns]
+    elementCount = rows * columns
+  }
+
   /// The number of axes.
   public var rank: Int { extents.count }
 

@@ -126,7 +126,7 @@ struct DamagedBankTests {
     "NaN and infinity in an expert are refused with their place, and nothing is left behind",
     arguments: [
       BankCodec(.raw), BankCodec(.affine), BankCodec(.tvq), BankCodec(.rtvq),
-      BankCodec(.tvq, grouping: .run(64)), BankCodec(.tall), BankCodec(.emr),
+      BankCodec(.tvq, grouping: .run(64)), BankCodec(.tall), BankCodec(.emr), BankCodec(.svd),
     ], ["a.weight", "b.bias"])
   func notFinite(codec: BankCodec, tensor: String) async throws {
     for value in [Float.nan, -.infinity] {

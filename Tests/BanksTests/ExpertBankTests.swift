@@ -190,7 +190,9 @@ struct ExpertBankTests {
   @Test("Products and sums come from the codes")
   func products() async throws {
     let fixture = try BankFixture()
-    for codec in [BankCodec(.tvq, bits: 3), BankCodec(.tvq, bits: 2, grouping: .run(64))] {
+    for codec in [
+      BankCodec(.tvq, bits: 3), BankCodec(.tvq, bits: 2, grouping: .run(64)), BankCodec(.svd),
+    ] {
       let bank = try await fixture.create(codec)
       for tensor in Self.coded + ["ln_1.weight"] {
         let vector = try #require(bank.vector(tensor, of: .expert("e1")))
@@ -237,7 +239,7 @@ struct ExpertBankTests {
       BankCodec(.tvq, bits: 4), BankCodec(.tvq, bits: 4, clips: true),
       BankCodec(.tvq, bits: 4, grouping: .run(64)),
       BankCodec(.tvq, bits: 4, grouping: .row, clips: true), BankCodec(.rtvq),
-      BankCodec(.affine), BankCodec(.tall), BankCodec(.emr),
+      BankCodec(.affine), BankCodec(.tall), BankCodec(.emr), BankCodec(.svd, rank: .count(12)),
     ])
   func extremes(size: Float, codec: BankCodec) async throws {
     let fixture = try BankFixture(experts: 2)
@@ -266,7 +268,8 @@ struct ExpertBankTests {
       BankCodec(.raw), BankCodec(.affine, bits: 7, grouping: .row), BankCodec(.emr),
       BankCodec(.tvq, bits: 5, grouping: .run(128), clips: true),
       BankCodec(.rtvq, bits: 1, baseBits: 6, correctsErrors: false),
-      BankCodec(.tall, maskThreshold: 0.55),
+      BankCodec(.tall, maskThreshold: 0.55), BankCodec(.svd, bits: 16, rank: .count(3)),
+      BankCodec(.svd, rank: .share(0.25)),
     ] {
       let bank = try await fixture.create(codec)
       #expect(bank.manifest.experts.map(\.codec) == [codec, codec])

@@ -51,7 +51,8 @@ public struct BankReader: TensorReader {
   /// Two blocks, their codes, and those of the base.
   public var workingBytes: Int {
     let block = max(1 << 16, shape.rowLength)
-    return min(block, shape.elementCount) * 12 + (base?.workingBytes ?? 0)
+    return min(block, shape.elementCount) * 12 + vector.workingBytes
+      + (base?.workingBytes ?? 0)
   }
 
   /// Reads elements as floats.

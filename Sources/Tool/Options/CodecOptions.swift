@@ -9,11 +9,15 @@ struct CodecOptions: ParsableArguments {
   @Option(
     name: .customLong("codec"),
     help: ArgumentHelp(
-      "raw, affine (codes of the weights), tvq, rtvq, tall or emr (a shared vector and masks);"
-        + " without it rtvq, or the codec of the bank that is added to."))
+      "raw, affine (codes of the weights), tvq, rtvq, tall or emr (a shared vector and masks), svd"
+        + " (the largest singular values); without it rtvq, or the codec of the bank that is added to."
+    ))
   var kind: BankCodec.Kind?
 
-  @Option(help: "Bits of a code, 1 to 8, for tvq and affine. (default: 4)")
+  @Option(
+    help:
+      "Bits of a code, 1 to 8, for tvq and affine (default: 4); of the factors' elements, 16 or 32, for svd (default: 32)."
+  )
   var bits: Int?
 
   @Option(help: "Bits of a code of the shared vector, for rtvq. (default: 3)")
@@ -36,6 +40,12 @@ struct CodecOptions: ParsableArguments {
   @Option(help: "By how much elements exceed the others' for tall. (default: 0.4)")
   var maskThreshold: Double?
 
+  @Option(
+    help:
+      "Singular values that svd stores: a number, or a share of all such as 12.5%. (default: 1 / experts)"
+  )
+  var rank: RankArgument?
+
   /// The codec, beginning with one that is used when the options do not name another.
   ///
   /// - Throws: `usage` for options that the codec does not have or that are out of bounds.
@@ -43,7 +53,15 @@ struct CodecOptions: ParsableArguments {
     var codec = kind.map { $0 == start.kind ? start : BankCodec($0) } ?? start
     codec.varies = false
     let coded: [BankCodec.Kind] = [.affine, .tvq, .rtvq]
-    try set(bits, "--bits", for: [.affine, .tvq], codec.kind, in: 1...8) { codec.bits = $0 }
+    if codec.kind == .svd {
+      try set(bits, "--bits", for: [.svd], codec.kind, in: 16...32) { codec.bits = $0 }
+      guard codec.bits == 16 || codec.bits == 32 else {
+        throw TinctureError(.usage, "--bits must be 16 or 32 for svd.")
+      }
+    } else {
+      try set(bits, "--bits", for: [.affine, .tvq], codec.kind, in: 1...8) { codec.bits = $0 }
+    }
+    try set(rank, "--rank", for: [.svd], codec.kind) { codec.rank = $0.count }
     try set(baseBits, "--base-bits", for: [.rtvq], codec.kind, in: 1...8) { codec.baseBits = $0 }
     try set(offsetBits, "--offset-bits", for: [.rtvq], codec.kind, in: 1...8) { codec.bits = $0 }
     try set(ranges, "--ranges", for: coded, codec.kind) { codec.grouping = $0.grouping }
@@ -84,6 +102,21 @@ struct CodecOptions: ParsableArguments {
         .usage, "\(option) must be from \(range.lowerBound) to \(range.upperBound).")
     }
     change(value)
+  }
+}
+
+/// A number of singular values, or a share of all.
+struct RankArgument: ExpressibleByArgument {
+  let count: SingularValueCount
+
+  init?(argument: String) {
+    if argument.hasSuffix("%") {
+      guard let value = Double(argument.dropLast()), value > 0, value <= 100 else { return nil }
+      count = .share(value / 100)
+    } else {
+      guard let value = Int(argument), value > 0 else { return nil }
+      count = .count(value)
+    }
   }
 }
 
