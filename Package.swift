@@ -85,11 +85,13 @@ let package = Package(
         "TinctureTensors", "TinctureSafetensors", "TinctureCheckpoints", "TinctureMerging", system,
       ]),
     module("Recipes", ["TinctureTensors", "TinctureMerging", yams]),
+    module("Reports", []),
     .target(
       name: "Tincture", dependencies: library + [system], path: "Sources/Tincture",
       swiftSettings: settings),
     .executableTarget(
-      name: "TinctureTool", dependencies: ["Tincture", system, argumentParser] + library,
+      name: "TinctureTool",
+      dependencies: ["Tincture", "TinctureReports", system, argumentParser] + library,
       path: "Sources/Tool", swiftSettings: settings),
     tests("Tensors", ["TinctureTensors", "CTinctureKernels"]),
     tests("JSON", ["TinctureJSON", "TinctureTensors"]),
@@ -130,6 +132,7 @@ let package = Package(
     tests(
       "Recipes", ["TinctureRecipes", "TinctureMerging", "TinctureTensors"],
       resources: [.copy("Fixtures")]),
+    tests("Reports", ["TinctureReports"]),
     tests("EndToEnd", ["TinctureTool", "Tincture"], resources: [.copy("Fixtures")]),
   ]
 )

@@ -1,4 +1,5 @@
 import ArgumentParser
+import TinctureReports
 
 /// A number of bytes as people write it: `128MB`, `5GB`, `64MiB`, `1000000`.
 struct ByteSize: ExpressibleByArgument {
@@ -27,26 +28,10 @@ struct ByteSize: ExpressibleByArgument {
   var defaultValueDescription: String { Self.text(bytes) }
 
   /// A number of bytes in words.
-  static func text(_ bytes: Int) -> String {
-    let units = ["B", "kB", "MB", "GB", "TB"]
-    var value = Double(bytes)
-    var unit = 0
-    while value >= 999.95, unit < units.count - 1 {
-      value /= 1000
-      unit += 1
-    }
-    return unit == 0 ? "\(bytes) B" : "\(decimal(value, 1)) \(units[unit])"
-  }
+  static func text(_ bytes: Int) -> String { NumberText.bytes(bytes) }
 
   /// A number with a fixed number of digits after the point.
   static func decimal(_ value: Double, _ digits: Int) -> String {
-    let scale = (0..<digits).reduce(1.0) { total, _ in total * 10 }
-    let scaled = (value.magnitude * scale).rounded()
-    guard scaled < 9e15 else { return String(value) }
-    let whole = Int(scaled) / Int(scale)
-    let rest = String(Int(scaled) % Int(scale))
-    let sign = value < 0 && scaled > 0 ? "-" : ""
-    guard digits > 0 else { return "\(sign)\(whole)" }
-    return "\(sign)\(whole).\(String(repeating: "0", count: digits - rest.count))\(rest)"
+    NumberText.decimal(value, digits)
   }
 }

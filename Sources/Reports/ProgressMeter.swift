@@ -1,0 +1,53 @@
+/// How far work is that goes through a known number of bytes, in words.
+public struct ProgressMeter: Sendable, Hashable {
+  /// All bytes.
+  public let total: Int
+  /// The bytes that are behind.
+  public private(set) var done = 0
+  private var start: ContinuousClock.Instant
+  private var doneAtStart = 0
+  private var lastTenth = 0
+
+  /// Starts to measure.
+  public init(total: Int, at start: ContinuousClock.Instant = .now) {
+    self.total = total
+    self.start = start
+  }
+
+  /// Puts more bytes behind.
+  public mutating func advance(by bytes: Int) { done += bytes }
+
+  /// Counts time from now on; what is behind already took none of it.
+  public mutating func restart(at start: ContinuousClock.Instant = .now) {
+    self.start = start
+    doneAtStart = done
+  }
+
+  /// Whether everything is behind.
+  public var isComplete: Bool { done >= total }
+
+  /// The share, the bytes, the rate and the time that is left.
+  public func text(at now: ContinuousClock.Instant = .now) -> String {
+    let elapsed = (now - start) / .seconds(1)
+    let rate = elapsed > 0 ? Double(done - doneAtStart) / elapsed : 0
+    let left = isComplete ? 0 : Double(total - done) / rate
+    let share = total == 0 ? 100 : Int(Double(done) / Double(total) * 100)
+    return "\(share) %  \(NumberText.bytes(done)) of \(NumberText.bytes(total))  "
+      + "\(NumberText.bytes(Int(min(rate, 9e15))))/s  \(NumberText.duration(left)) left"
+  }
+
+  /// The text when another ten per cent are behind since it was last given.
+  ///
+  /// - Parameters:
+  ///   - now: The time.
+  ///   - patience: How long nothing is said at the start, so that quick work stays silent.
+  /// - Returns: The text, or nil.
+  public mutating func milestone(
+    at now: ContinuousClock.Instant = .now, patience: Duration = .zero
+  ) -> String? {
+    let tenth = total == 0 ? 10 : Int(Double(done) / Double(total) * 10)
+    guard tenth > lastTenth, now - start >= patience else { return nil }
+    lastTenth = tenth
+    return text(at: now)
+  }
+}
