@@ -30,7 +30,7 @@ extension BankBuilder {
     } take: { (number, table) throws(TinctureError) in
       try check()
       tables.append(table)
-      observer?(.measured(tensors: number + 1, of: names.count))
+      observer?(.passed(bytes: try Self.byteCount(of: names[number], in: experts.map(\.model))))
     }
     var listed = manifest
     listed.experts = experts.map {

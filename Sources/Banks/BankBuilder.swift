@@ -7,10 +7,11 @@ public import TinctureTensors
 public struct BankBuilder: Sendable {
   /// What happens while a bank is made.
   public enum Event: Sendable {
-    /// So many of all tensors have been measured to spread the bits of a budget.
-    case measured(tensors: Int, of: Int)
-    /// So many of all tensors are stored.
-    case stored(tensors: Int, of: Int)
+    /// Work begins on so many bytes: those of the base, of the experts as often as they are gone through,
+    /// and of what a bank holds already.
+    case started(bytes: Int)
+    /// More of them are behind.
+    case passed(bytes: Int)
   }
 
   /// How experts are stored.
@@ -55,7 +56,13 @@ public struct BankBuilder: Sendable {
     try Self.checkOutput(output, replaces: replaces, holding: [base] + experts.map(\.model))
     try Self.checkNames(experts.map(\.name))
     var container = try BankContainer.create(output)
-    var manifest = BankManifest(base: try BankManifest.Base(of: base), experts: [])
+    let work = try Self.byteCount(of: experts.map(\.model))
+    observer?(.started(bytes: try Self.byteCount(of: [base]) + (budget == nil ? 1 : 2) * work))
+    let identity = try BankManifest.Base(of: base) { (bytes) throws(TinctureError) in
+      try check()
+      observer?(.passed(bytes: bytes))
+    }
+    var manifest = BankManifest(base: identity, experts: [])
     var builder = self
     if builder.codec.kind == .svd, builder.codec.rank == nil {
       builder.codec.rank = .share(1 / Double(max(1, experts.count)))
@@ -86,8 +93,13 @@ public struct BankBuilder: Sendable {
     var container = try BankContainer.create(path)
     var manifest = bank.manifest
     Self.keepAll(of: bank, into: &container)
+    let work = try Self.byteCount(of: experts.map(\.model))
+    observer?(.started(bytes: work + container.keptBytes))
     try await store(experts, base: base, into: &container, &manifest, shared: bank)
-    return try container.finish(manifest)
+    return try container.finish(manifest) { (bytes) throws(TinctureError) in
+      try check()
+      observer?(.passed(bytes: bytes))
+    }
   }
 
   /// Removes an expert from a bank; the parts of the others stay as they are.
@@ -196,7 +208,7 @@ public struct BankBuilder: Sendable {
           sums[expert, default: []].append((name, own))
         }
       }
-      observer?(.stored(tensors: number + 1, of: names.count))
+      observer?(.passed(bytes: try Self.byteCount(of: name, in: experts.map(\.model))))
     }
     if codec.kind == .emr { Self.rescale(sums, in: &manifest) }
     for (name, model) in experts {

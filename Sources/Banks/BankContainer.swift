@@ -31,6 +31,8 @@ struct BankContainer: ~Copyable {
   private var stagedBytes = 0
   private var parts: [Part] = []
   private var digests: [String: String] = [:]
+  /// The bytes of the parts that are kept of an existing bank.
+  private(set) var keptBytes = 0
 
   private init(
     output: FilePath, lockPath: FilePath, stagingPath: FilePath, lock: FileDescriptor,
@@ -144,15 +146,21 @@ struct BankContainer: ~Copyable {
         Part(
           name: name, dtype: part.dtype, shape: part.shape, file: bank.file,
           offset: part.byteOffset, byteCount: part.byteCount))
+      keptBytes += part.byteCount
       digests[name] = bank.manifest.digests[name]
     }
   }
 
   /// Assembles the container and puts it in the place of the bank.
   ///
+  /// - Parameters:
+  ///   - manifest: What the bank says about itself.
+  ///   - passed: Hears how many bytes of parts that are kept were copied; what it throws ends the work.
   /// - Returns: The size of the file.
   /// - Throws: `io` when writing fails; the bank is then as it was before.
-  consuming func finish(_ manifest: BankManifest) throws(TinctureError) -> Int {
+  consuming func finish(
+    _ manifest: BankManifest, passed: (Int) throws(TinctureError) -> Void = { _ in }
+  ) throws(TinctureError) -> Int {
     var manifest = manifest
     manifest.digests = digests
     // Those with wider elements first, so that every part is aligned to its elements.
@@ -184,6 +192,7 @@ struct BankContainer: ~Copyable {
       let staged = try InputFile(opening: stagingPath)
       for part in ordered {
         try Self.copy(part, from: part.file ?? staged, to: whole, at: position, path)
+        if part.file != nil { try passed(part.byteCount) }
         position += part.byteCount
       }
       guard fsync(whole.rawValue) == 0 else {

@@ -18,19 +18,35 @@ public protocol BankModel: Sendable {
 extension BankManifest.Base {
   /// Describes a base by reading all of it.
   ///
-  /// - Parameter model: The base.
+  /// - Parameters:
+  ///   - model: The base.
+  ///   - passed: Hears how many bytes were read, piece by piece; what it throws ends the reading.
   /// - Throws: What reading throws.
   /// - Complexity: O(n) in the bytes of the model.
-  public init(of model: any BankModel) throws(TinctureError) {
+  public init(
+    of model: any BankModel, passed: (Int) throws(TinctureError) -> Void = { _ in }
+  ) throws(TinctureError) {
     self.init(
-      location: model.location, digest: try Self.digest(of: model),
+      location: model.location, digest: try Self.digest(of: model, passed: passed),
       quickDigest: try Self.quickDigest(of: model))
   }
 
   /// SHA-256 over names, types, shapes and all elements in row-major order, by name.
-  public static func digest(of model: any BankModel) throws(TinctureError) -> String {
+  ///
+  /// - Parameters:
+  ///   - model: The model.
+  ///   - passed: Hears how many bytes were read, piece by piece; what it throws ends the reading.
+  /// - Returns: The digest.
+  /// - Throws: What reading throws.
+  /// - Complexity: O(n) in the bytes of the model.
+  public static func digest(
+    of model: any BankModel, passed: (Int) throws(TinctureError) -> Void = { _ in }
+  ) throws(TinctureError) -> String {
     try digest(of: model) { (source, digest) throws(TinctureError) in
-      try source.forEachPiece { (piece) throws(TinctureError) in digest.update(piece) }
+      try source.forEachPiece { (piece) throws(TinctureError) in
+        digest.update(piece)
+        try passed(piece.count)
+      }
     }
   }
 

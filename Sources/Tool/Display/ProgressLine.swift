@@ -1,15 +1,13 @@
 import Synchronization
 import SystemPackage
 import Tincture
+import TinctureReports
 
-/// Shows how far a merge is: one redrawn line on a terminal, one line for each ten per cent elsewhere.
+/// Shows how far work is: one redrawn line on a terminal, one line for each ten per cent elsewhere.
 final class ProgressLine: Sendable {
   private struct State {
-    var total = 0
-    var done = 0
-    var start = ContinuousClock.now
+    var meter = ProgressMeter(total: 0)
     var lastDrawn: ContinuousClock.Instant?
-    var lastTenth = 0
     var resumed = 0
     var isOpen = false
   }
@@ -17,32 +15,50 @@ final class ProgressLine: Sendable {
   private let state = Mutex(State())
   private let isQuiet: Bool
   private let redraws: Bool
+  private let patience: Duration
 
-  init(isQuiet: Bool) {
+  /// Prepares to show.
+  ///
+  /// - Parameters:
+  ///   - isQuiet: Whether nothing is shown.
+  ///   - patience: How long nothing is shown at the start, except on a terminal.
+  init(isQuiet: Bool, patience: Duration = .zero) {
     self.isQuiet = isQuiet
+    self.patience = patience
     redraws = Console.isTerminal(.standardError)
   }
 
   func hear(_ event: MergeEvent) {
     guard !isQuiet else { return }
+    switch event {
+    case .surveying(let pass):
+      state.withLock { show(redraws ? "\r\u{1b}[Kpass \(pass) over the whole model" : "", &$0) }
+    case .started(_, let bytes, _, let resumed): begin(total: bytes, resumed: resumed)
+    case .wrote(let bytes): advance(by: bytes)
+    case .finished: break
+    }
+  }
+
+  /// Work on a number of bytes begins.
+  func begin(total: Int, resumed: Int = 0) {
     state.withLock { state in
-      switch event {
-      case .surveying(let pass):
-        show(redraws ? "\r\u{1b}[Kpass \(pass) over the whole model" : "", &state)
-      case .started(_, let bytes, _, let resumed):
-        state = State()
-        state.total = bytes
-        state.resumed = resumed
-      case .wrote(let bytes):
-        state.done += bytes
-        if state.resumed > 0 {
-          // The first report is what an earlier run had written.
-          state.resumed = 0
-          state.start = .now
-        }
-        draw(&state)
-      case .finished: break
+      state = State()
+      state.meter = ProgressMeter(total: total)
+      state.resumed = resumed
+    }
+  }
+
+  /// More bytes are behind.
+  func advance(by bytes: Int) {
+    guard !isQuiet else { return }
+    state.withLock { state in
+      state.meter.advance(by: bytes)
+      if state.resumed > 0 {
+        // The first report is what an earlier run had written.
+        state.resumed = 0
+        state.meter.restart()
       }
+      draw(&state)
     }
   }
 
@@ -55,16 +71,14 @@ final class ProgressLine: Sendable {
 
   private func draw(_ state: inout State) {
     let now = ContinuousClock.now
-    let tenth = state.total == 0 ? 10 : state.done * 10 / state.total
     if redraws {
-      if let last = state.lastDrawn, now - last < .milliseconds(100), state.done < state.total {
+      if let last = state.lastDrawn, now - last < .milliseconds(100), !state.meter.isComplete {
         return
       }
       state.lastDrawn = now
-      show("\r\u{1b}[K" + description(state, now), &state)
-    } else if tenth > state.lastTenth {
-      state.lastTenth = tenth
-      Console.remark(description(state, now))
+      show("\r\u{1b}[K" + state.meter.text(at: now), &state)
+    } else if let text = state.meter.milestone(at: now, patience: patience) {
+      Console.remark(text)
     }
   }
 
@@ -72,21 +86,5 @@ final class ProgressLine: Sendable {
     guard !text.isEmpty else { return }
     Console.write(text, to: .standardError)
     state.isOpen = true
-  }
-
-  private func description(_ state: State, _ now: ContinuousClock.Instant) -> String {
-    let elapsed = (now - state.start) / .seconds(1)
-    let rate = elapsed > 0 ? Double(state.done) / elapsed : 0
-    let left = rate > 0 ? Double(state.total - state.done) / rate : 0
-    let share = state.total == 0 ? 100 : state.done * 100 / state.total
-    return "\(share) %  \(ByteSize.text(state.done)) of \(ByteSize.text(state.total))  "
-      + "\(ByteSize.text(Int(rate)))/s  \(Self.time(left)) left"
-  }
-
-  static func time(_ seconds: Double) -> String {
-    let whole = Int(seconds.rounded())
-    if whole < 60 { return "\(whole) s" }
-    if whole < 3600 { return "\(whole / 60) min \(whole % 60) s" }
-    return "\(whole / 3600) h \(whole / 60 % 60) min"
   }
 }

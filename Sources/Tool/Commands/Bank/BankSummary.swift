@@ -1,4 +1,3 @@
-import Synchronization
 import SystemPackage
 import Tincture
 
@@ -83,13 +82,18 @@ struct BankSummary {
     ByteSize.decimal(100 * fraction, 1) + " %"
   }
 
+  /// A number, or null for what JSON has no spelling of.
+  private static func number(_ value: Double) -> JSONValue {
+    value.isFinite ? .number(String(value)) : .null
+  }
+
   var json: JSONValue {
     .object(
       JSONObject([
         ("path", .string(bank.file.path.string)), ("bytes", .integer(fileBytes)),
         ("shared_bytes", .integer(sharedBytes)),
-        ("fraction_of_single_precision", .number(String(fractionOfSingle))),
-        ("fraction_of_source", .number(String(fractionOfSource))),
+        ("fraction_of_single_precision", Self.number(fractionOfSingle)),
+        ("fraction_of_source", Self.number(fractionOfSource)),
         ("base", .string(bank.manifest.base.location)),
         (
           "experts",
@@ -101,7 +105,7 @@ struct BankSummary {
                   ("source", .string($0.source)), ("bytes", .integer($0.bytes)),
                   ("elements", .integer($0.elements)),
                   ("source_bytes", .integer($0.sourceBytes)),
-                  ("relative_error", .number(String($0.relativeError))),
+                  ("relative_error", Self.number($0.relativeError)),
                 ]))
             })
         ),
@@ -109,29 +113,23 @@ struct BankSummary {
   }
 }
 
-/// Shows how far the making of a bank is.
-final class BankProgress: Sendable {
-  private let isQuiet: Bool
-  private let redraws: Bool
-  private let shown = Mutex(false)
-
-  init(isQuiet: Bool) {
-    self.isQuiet = isQuiet
-    redraws = Console.isTerminal(.standardError)
-  }
-
-  func hear(_ event: BankBuilder.Event) {
-    guard !isQuiet, redraws, case .stored(let done, let total) = event else { return }
-    shown.withLock { shown in
-      Console.write("\r\u{1b}[K\(done) of \(total) tensors", to: .standardError)
-      shown = true
+extension BankSummary {
+  /// Whose vector it is, in words.
+  static func name(_ owner: VectorOwner) -> String {
+    switch owner {
+    case .shared: "(shared)"
+    case .expert(let name): name
     }
   }
 
-  func close() {
-    shown.withLock { shown in
-      if shown { Console.write("\n", to: .standardError) }
-      shown = false
+  /// How a vector is stored, in words.
+  static func text(_ record: VectorRecord) -> String {
+    switch record.content {
+    case .elements: record.dtype.rawValue
+    case .constant(let value): "constant \(value)"
+    case .affine(let bits, _): "\(bits) bits"
+    case .mask(let scale): "mask, times \(scale)"
+    case .absent: "absent"
     }
   }
 }
