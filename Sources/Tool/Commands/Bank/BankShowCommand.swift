@@ -1,6 +1,7 @@
 import ArgumentParser
 import SystemPackage
 import Tincture
+import TinctureReports
 
 struct BankShowCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
@@ -12,6 +13,7 @@ struct BankShowCommand: AsyncParsableCommand {
 
       EXAMPLE
         tincture bank show experts.bank --tensors
+        tincture bank show experts.bank --html experts.html
       """)
 
   @Argument(help: "The bank.")
@@ -20,11 +22,26 @@ struct BankShowCommand: AsyncParsableCommand {
   @Flag(help: "Show every tensor.")
   var tensors = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Write a page with charts of sizes and errors; it needs nothing but a browser.",
+      valueName: "file"))
+  var html: String?
+
+  @Flag(help: "Replace a page that exists.")
+  var force = false
+
   @OptionGroup(title: "Display") var display: DisplayOptions
+
+  func validate() throws {
+    if force, html == nil { throw ValidationError("--force replaces a page; add --html.") }
+    if tensors, html != nil { throw ValidationError("The page shows every tensor anyway.") }
+  }
 
   func run() async throws {
     try await Console.reporting { () async throws(TinctureError) in
       let summary = BankSummary(try ExpertBank(opening: FilePath(bank)))
+      if let html { return try write(summary, to: FilePath(html)) }
       guard !display.json else { return Console.result(summary.json.text()) }
       var table = Table(
         ["expert", "codec", "size", "bits/weight", "of fp32", "of source", "error"],
@@ -52,6 +69,19 @@ struct BankShowCommand: AsyncParsableCommand {
     }
   }
 
+  private func write(_ summary: BankSummary, to path: FilePath) throws(TinctureError) {
+    let bytes = try PageFile.write(
+      BankPage(summary).page, to: path, replaces: force, keeping: [summary.bank.file.path])
+    if display.json {
+      let document = JSONObject([
+        ("output", .string(path.string)), ("output_bytes", .integer(bytes)),
+      ])
+      Console.result(JSONValue.object(document).text())
+    } else {
+      Console.result("\(path): \(NumberText.bytes(bytes))")
+    }
+  }
+
   private func showTensors(_ bank: ExpertBank) {
     var table = Table(
       ["tensor", "owner", "stored as", "shape", "size", "error"], alignRight: [4, 5])
@@ -61,7 +91,7 @@ struct BankShowCommand: AsyncParsableCommand {
           record.squaredNorm > 0
           ? BankSummary.percent((record.squaredError / record.squaredNorm).squareRoot()) : ""
         table.add([
-          tensor, Self.name(owner), Self.text(record), record.shape.description,
+          tensor, BankSummary.name(owner), BankSummary.text(record), record.shape.description,
           ByteSize.text(bank.byteCount(tensor, of: owner)), error,
         ])
       }
@@ -72,23 +102,5 @@ struct BankShowCommand: AsyncParsableCommand {
 
   private static func ratio(_ bits: Double, _ elements: Int) -> String {
     ByteSize.decimal(bits / Double(max(1, elements)), 3)
-  }
-
-  private static func name(_ owner: VectorOwner) -> String {
-    switch owner {
-    case .shared: "(shared)"
-    case .expert(let name): name
-    }
-  }
-
-  private static func text(_ record: VectorRecord) -> String {
-    switch record.content {
-    case .elements: record.dtype.rawValue
-    case .constant(let value): "constant \(value)"
-    case .affine(let bits, _): "\(bits) bits"
-    case .lowRank(let rank): "rank \(rank)"
-    case .mask(let scale): "mask, times \(scale)"
-    case .absent: "absent"
-    }
   }
 }

@@ -128,6 +128,7 @@ extension BankSummary {
     case .elements: record.dtype.rawValue
     case .constant(let value): "constant \(value)"
     case .affine(let bits, _): "\(bits) bits"
+    case .lowRank(let rank): "rank \(rank)"
     case .mask(let scale): "mask, times \(scale)"
     case .absent: "absent"
     }
