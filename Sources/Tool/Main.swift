@@ -21,6 +21,6 @@ struct TinctureCommand: AsyncParsableCommand {
     version: TinctureVersion.current,
     subcommands: [
       MergeCommand.self, PlanCommand.self, InspectCommand.self, MethodsCommand.self,
-      ConvertCommand.self, BankCommand.self, DoctorCommand.self,
+      ConvertCommand.self, BankCommand.self, DoctorCommand.self, BenchmarkCommand.self,
     ])
 }

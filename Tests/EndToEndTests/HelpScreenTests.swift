@@ -9,7 +9,8 @@ struct HelpScreenTests {
     "The help screen of each command is the recorded one",
     arguments: [
       "", "merge", "plan", "inspect", "methods", "convert", "doctor", "bank", "bank create",
-      "bank add", "bank remove", "bank show", "bank extract", "bank verify",
+      "bank add", "bank remove", "bank show", "bank extract", "bank verify", "benchmark",
+      "benchmark codecs", "benchmark bank",
     ])
   func matches(command: String) async throws {
     let workshop = try Workshop()
@@ -28,7 +29,9 @@ struct HelpScreenTests {
     let listed = run.output.split(separator: "\n").drop { $0 != "SUBCOMMANDS:" }.dropFirst()
       .compactMap { $0.hasPrefix("  ") ? $0.split(separator: " ").first.map(String.init) : nil }
       .filter { $0 != "See" }
-    for command in ["merge", "plan", "inspect", "methods", "convert", "bank", "doctor"] {
+    for command in [
+      "merge", "plan", "inspect", "methods", "convert", "bank", "doctor", "benchmark",
+    ] {
       #expect(listed.contains(command))
     }
   }
