@@ -9,12 +9,19 @@ public struct BankVector: Sendable {
   let bank: ExpertBank
   let tensor: String
   let owner: VectorOwner
+  private let parts: [(suffix: String, stored: StoredTensor)]
+  /// The quantiser of the first group, once it was read.
+  let firstQuantizer = Remembered<AffineQuantizer>()
 
   init(_ record: VectorRecord, tensor: String, owner: VectorOwner, bank: ExpertBank) {
     self.record = record
     self.tensor = tensor
     self.owner = owner
     self.bank = bank
+    // Looked up once: blocks are many.
+    parts = record.parts.compactMap { part in
+      bank.parts[owner.partName(tensor, part.suffix)].map { (part.suffix, $0) }
+    }
   }
 
   /// The container.
@@ -24,11 +31,12 @@ public struct BankVector: Sendable {
   ///
   /// - Throws: `internalError` when it is not there, which opening the bank rules out.
   func part(_ suffix: String) throws(TinctureError) -> StoredTensor {
-    let name = owner.partName(tensor, suffix)
-    guard let part = bank.parts[name] else {
-      throw TinctureError(.internalError, "A checked bank lacks a part.", at: .init(tensor: name))
+    guard let part = parts.first(where: { $0.suffix == suffix }) else {
+      throw TinctureError(
+        .internalError, "A checked bank lacks a part.",
+        at: .init(tensor: owner.partName(tensor, suffix)))
     }
-    return part
+    return part.stored
   }
 
   /// The bytes of memory that decoding takes besides the output and the bytes of the range.
@@ -40,7 +48,7 @@ public struct BankVector: Sendable {
   /// The place of the elements in the container, when they are stored as they are.
   public var elements: StoredTensor? {
     guard record.content == .elements else { return nil }
-    return bank.parts[owner.partName(tensor, "elements")]
+    return parts.first?.stored
   }
 
   /// Decodes elements.

@@ -55,11 +55,10 @@ extension BankVector {
     let quantizers = try quantizers(groups, bits)
     let part = try part("codes")
     let wanted = PackedCodes.bytes(of: range, bits: bits)
-    var bytes = try bank.file.bytes(
-      at: part.byteOffset + wanted.lowerBound,
-      count: min(wanted.count, part.byteCount - wanted.lowerBound))
+    let stored = min(wanted.count, part.byteCount - wanted.lowerBound)
     // The kernels look at up to seven bytes beyond the last code.
-    bytes += [UInt8](repeating: 0, count: wanted.count - bytes.count + 8)
+    let bytes = try bank.file.bytes(
+      at: part.byteOffset + wanted.lowerBound, count: stored, padding: wanted.count - stored + 8)
     return CodeSlice(
       range: range, groupLength: length, quantizers: quantizers, bytes: bytes,
       firstCode: range.lowerBound / 8 * 8)
@@ -69,6 +68,19 @@ extension BankVector {
   ///
   /// - Throws: `io` when reading fails, `checkpoint` when a scale or a zero is not usable.
   func quantizers(_ groups: Range<Int>, _ bits: Int) throws(TinctureError) -> [AffineQuantizer] {
+    guard record.shape.elementCount > 0, groups == 0..<1 else {
+      return try readQuantizers(groups, bits)
+    }
+    // The first group is often the only one, and every block asks for it.
+    if let known = firstQuantizer.value { return [known] }
+    let read = try readQuantizers(groups, bits)
+    firstQuantizer.value = read[0]
+    return read
+  }
+
+  private func readQuantizers(_ groups: Range<Int>, _ bits: Int) throws(TinctureError)
+    -> [AffineQuantizer]
+  {
     let scales = try numbers("scale", groups)
     let zeros = try numbers("zero", groups)
     var quantizers: [AffineQuantizer] = []

@@ -82,14 +82,22 @@ public final class InputFile: Sendable {
   /// - Parameters:
   ///   - offset: The position of the first byte.
   ///   - count: How many bytes.
+  ///   - padding: How many zeros follow them, for kernels that look beyond the end.
   /// - Returns: The bytes.
   /// - Throws: `io` when the file ends early or the read fails.
-  public func bytes(at offset: Int, count: Int) throws(TinctureError) -> [UInt8] {
+  public func bytes(at offset: Int, count: Int, padding: Int = 0) throws(TinctureError)
+    -> [UInt8]
+  {
     var failure: TinctureError?
-    let result = [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+    let result = [UInt8](unsafeUninitializedCapacity: count + padding) { buffer, initialized in
       do throws(TinctureError) {
-        try read(at: offset, into: UnsafeMutableRawBufferPointer(buffer))
-        initialized = count
+        try read(
+          at: offset,
+          into: UnsafeMutableRawBufferPointer(
+            UnsafeMutableBufferPointer(
+              rebasing: buffer[..<count])))
+        buffer[count...].initialize(repeating: 0)
+        initialized = count + padding
       } catch {
         failure = error
         initialized = 0

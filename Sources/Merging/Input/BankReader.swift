@@ -48,34 +48,54 @@ public struct BankReader: TensorReader {
   public var storedRange: (file: InputFile, offset: Int)? {
     vector.elements.map { (vector.file, $0.byteOffset) }
   }
-  /// Two blocks, their codes, and those of the base.
+  /// Two blocks and their codes, and what the base needs.
   public var workingBytes: Int {
     let block = max(1 << 16, shape.rowLength)
     return min(block, shape.elementCount) * 12 + vector.workingBytes
       + (base?.workingBytes ?? 0)
   }
 
+  /// The base's tensor, unless the bank holds the weights themselves.
+  public var foundation: (any TensorReader)? { vector.record.role == .weights ? nil : base }
+
   /// Reads elements as floats.
   public func read(
     _ range: Range<Int>, into output: inout MutableSpan<Float>, window: ReadWindow
   ) throws(TinctureError) -> UInt32 {
     do throws(TinctureError) {
-      guard let base, vector.record.role != .weights else {
-        try vector.decode(range, into: &output)
-        return round(&output)
+      try decode(range, into: &output)
+      if let foundation {
+        var values = ContiguousArray<Float>(repeating: 0, count: range.count)
+        var span = values.mutableSpan
+        _ = try foundation.read(range, into: &span, window: window)
+        Kernels.add(span.span, to: &output)
       }
-      var difference = ContiguousArray<Float>(repeating: 0, count: range.count)
-      var span = difference.mutableSpan
-      if let shared, vector.record.role == .offset {
-        try shared.decode(range, into: &span)
-        try vector.add(range, times: 1, to: &span)
-      } else {
-        try vector.decode(range, into: &span)
-      }
-      _ = try base.read(range, into: &output, window: window)
-      Kernels.add(span.span, to: &output)
       return round(&output)
     } catch { throw error.located(model: model, tensor: tensor) }
+  }
+
+  /// Reads elements as floats, with those of the base at hand.
+  public func read(
+    _ range: Range<Int>, onto foundation: Span<Float>, into output: inout MutableSpan<Float>,
+    window: ReadWindow
+  ) throws(TinctureError) -> UInt32 {
+    do throws(TinctureError) {
+      try decode(range, into: &output)
+      if self.foundation != nil { Kernels.add(foundation, to: &output) }
+      return round(&output)
+    } catch { throw error.located(model: model, tensor: tensor) }
+  }
+
+  /// What is added to the base, or the weights themselves.
+  private func decode(_ range: Range<Int>, into output: inout MutableSpan<Float>)
+    throws(TinctureError)
+  {
+    if let shared, vector.record.role == .offset {
+      try shared.decode(range, into: &output)
+      try vector.add(range, times: 1, to: &output)
+    } else {
+      try vector.decode(range, into: &output)
+    }
   }
 
   /// Rounds to the type of the tensor; returns the largest magnitude.
@@ -83,10 +103,19 @@ public struct BankReader: TensorReader {
     guard dtype != .f32, dtype != .f64, let width = dtype.byteWidth else {
       return Kernels.largestMagnitude(output.span)
     }
-    var bytes = [UInt8](repeating: 0, count: output.count * width)
-    return bytes.withUnsafeMutableBytes {
-      Kernels.narrow(output.span, as: dtype, into: $0)
-      return Kernels.widen(UnsafeRawBufferPointer($0), as: dtype, into: &output)
+    // In pieces that stay in the nearest cache.
+    let piece = 4096
+    return withUnsafeTemporaryAllocation(byteCount: piece * width, alignment: 16) { bytes in
+      var largest: UInt32 = 0
+      for start in stride(from: 0, to: output.count, by: piece) {
+        let count = min(piece, output.count - start)
+        var part = output._mutatingExtracting(start..<start + count)
+        let used = UnsafeMutableRawBufferPointer(rebasing: bytes[..<(count * width)])
+        Kernels.narrow(part.span, as: dtype, into: used)
+        largest = max(
+          largest, Kernels.widen(UnsafeRawBufferPointer(used), as: dtype, into: &part))
+      }
+      return largest
     }
   }
 }

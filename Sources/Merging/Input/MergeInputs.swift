@@ -163,16 +163,22 @@ public final class MergeInputs {
     defer { if let rounding { workspace.giveBack(rounding) } }
     let basePointer = hasBase ? pointers[0] : nil
     let models = hasBase ? Array(pointers.dropFirst()) : pointers
+    // Experts of a bank begin with the base, which need not be read again for each of them.
+    let areBuiltOnBase = readers.map { reader in
+      step.base.map { rounding == nil && reader.isBuilt(on: $0) } ?? false
+    }
     var start = elements.lowerBound
     while start < elements.upperBound {
       try interruption.check()
       let count = min(blockCapacity, elements.upperBound - start)
+      var isBaseAsStored = false
       for (position, reader) in readers.enumerated() {
         var span = MutableSpan<Float>(_unsafeStart: pointers[position], count: count)
         let window = workspace.window(position, byteCount: tuning.windowBytes)
         let range = start..<start + count
         let minuend = position > 0 && form == .taskVectors ? basePointer : nil
-        if let minuend, rounding == nil {
+        let isBaseAtHand = areBuiltOnBase[position] && isBaseAsStored
+        if let minuend, rounding == nil, !isBaseAtHand {
           let base = Span<Float>(_unsafeStart: minuend, count: count)
           let largest = try reader.readDifference(range, from: base, into: &span, window: window)
           if largest >= 0x7f80_0000, !checked || options.nonFinite != .error {
@@ -180,7 +186,15 @@ public final class MergeInputs {
           }
           continue
         }
-        var largest = try reader.read(range, into: &span, window: window)
+        var largest: UInt32
+        if isBaseAtHand, let basePointer {
+          let base = Span<Float>(_unsafeStart: basePointer, count: count)
+          largest = try reader.read(range, onto: base, into: &span, window: window)
+        } else {
+          largest = try reader.read(range, into: &span, window: window)
+          // What is not finite may be replaced, and is then no longer what experts begin with.
+          if position == 0 { isBaseAsStored = hasBase && largest < 0x7f80_0000 }
+        }
         if let dtype = step.inputRounding, let rounding, reader.dtype != dtype {
           // Before the check, since a narrower type may turn a large number into an infinite one.
           largest = max(largest, Self.round(&span, to: dtype, through: rounding))

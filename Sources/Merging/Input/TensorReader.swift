@@ -29,6 +29,25 @@ public protocol TensorReader: Sendable {
   func read(_ range: Range<Int>, into output: inout MutableSpan<Float>, window: ReadWindow)
     throws(TinctureError) -> UInt32
 
+  /// The tensor that reading begins with, when elements are the sum of it and of something else.
+  var foundation: (any TensorReader)? { get }
+
+  /// Reads elements as floats, with those of the foundation at hand.
+  ///
+  /// The default does not need them.
+  ///
+  /// - Parameters:
+  ///   - range: The elements in row-major order.
+  ///   - foundation: The foundation's elements of the same range.
+  ///   - output: Receives the values; as many as the range has.
+  ///   - window: The reader's buffer, reused from call to call.
+  /// - Returns: The bit pattern of the largest magnitude.
+  /// - Throws: `io` when reading fails.
+  func read(
+    _ range: Range<Int>, onto foundation: Span<Float>, into output: inout MutableSpan<Float>,
+    window: ReadWindow
+  ) throws(TinctureError) -> UInt32
+
   /// Reads elements as floats and subtracts others: a task vector.
   ///
   /// The default reads and then subtracts.
@@ -47,6 +66,26 @@ public protocol TensorReader: Sendable {
 }
 
 extension TensorReader {
+  /// None.
+  public var foundation: (any TensorReader)? { nil }
+
+  /// Reads.
+  public func read(
+    _ range: Range<Int>, onto foundation: Span<Float>, into output: inout MutableSpan<Float>,
+    window: ReadWindow
+  ) throws(TinctureError) -> UInt32 {
+    try read(range, into: &output, window: window)
+  }
+
+  /// Whether reading begins with the elements of another tensor: the same bytes of the same file.
+  func isBuilt(on other: any TensorReader) -> Bool {
+    guard let foundation, let own = foundation.storedRange, let its = other.storedRange else {
+      return false
+    }
+    return own.file === its.file && own.offset == its.offset
+      && foundation.dtype == other.dtype && foundation.shape == other.shape
+  }
+
   /// Reads and then subtracts.
   public func readDifference(
     _ range: Range<Int>, from base: Span<Float>, into output: inout MutableSpan<Float>,
