@@ -1,3 +1,13 @@
+internal import TinctureTensors
+
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Musl)
+  internal import Musl
+#elseif canImport(Darwin)
+  internal import Darwin
+#endif
+
 /// The loops over elements, each specialised for `Float` and `Double`.
 ///
 /// Generic code in other modules reaches them through one dispatch for a whole matrix.
@@ -17,22 +27,24 @@ enum Loops {
   static func firstNonFinite<Element: MatrixElement>(
     _ x: UnsafePointer<Element>, _ count: Int
   ) -> Int? {
-    // x − x is 0 for finite numbers and NaN for others; sixteen lanes add that up.
+    // x − x is 0 for finite numbers and NaN for others; four sums of that keep the processor busy.
     var start = 0
     while start < count {
       let end = min(count, start + 4096)
-      var lanes = SIMD16<Element>(repeating: 0)
+      var (s0, s1, s2, s3): (Element, Element, Element, Element) = (0, 0, 0, 0)
       var i = start
-      while i + 16 <= end {
-        let x = UnsafeRawPointer(x + i).loadUnaligned(as: SIMD16<Element>.self)
-        lanes += x - x
-        i += 16
+      while i + 4 <= end {
+        s0 += x[i] - x[i]
+        s1 += x[i + 1] - x[i + 1]
+        s2 += x[i + 2] - x[i + 2]
+        s3 += x[i + 3] - x[i + 3]
+        i += 4
       }
-      var isFinite = lanes.sum() == 0
       while i < end {
-        isFinite = isFinite && x[i].isFinite
+        s0 += x[i] - x[i]
         i += 1
       }
+      let isFinite = s0 + s1 + s2 + s3 == 0
       if !isFinite {
         for i in start..<end where !x[i].isFinite { return i }
       }
@@ -157,52 +169,61 @@ enum Loops {
     for i in 0..<count { x[i] *= a }
   }
 
+  @_specialize(where Element == Float)
+  @_specialize(where Element == Double)
+  static func divide<Element: MatrixElement>(
+    _ x: UnsafeMutablePointer<Element>, by a: Element, _ count: Int
+  ) {
+    for i in 0..<count { x[i] /= a }
+  }
+
   /// The largest magnitude; NaN does not count.
   @_specialize(where Element == Float)
   @_specialize(where Element == Double)
   static func largestMagnitude<Element: MatrixElement>(
     _ x: UnsafePointer<Element>, _ count: Int
   ) -> Element {
-    var lanes = SIMD16<Element>(repeating: 0)
+    var (m0, m1, m2, m3): (Element, Element, Element, Element) = (0, 0, 0, 0)
     var i = 0
-    while i + 16 <= count {
-      let x = UnsafeRawPointer(x + i).loadUnaligned(as: SIMD16<Element>.self)
-      let negative = 0 - x
-      lanes.replace(with: x, where: x .> lanes)
-      lanes.replace(with: negative, where: negative .> lanes)
-      i += 16
+    while i + 4 <= count {
+      if x[i].magnitude > m0 { m0 = x[i].magnitude }
+      if x[i + 1].magnitude > m1 { m1 = x[i + 1].magnitude }
+      if x[i + 2].magnitude > m2 { m2 = x[i + 2].magnitude }
+      if x[i + 3].magnitude > m3 { m3 = x[i + 3].magnitude }
+      i += 4
     }
-    var largest = lanes.max()
     while i < count {
-      if x[i].magnitude > largest { largest = x[i].magnitude }
+      if x[i].magnitude > m0 { m0 = x[i].magnitude }
       i += 1
     }
-    return largest
+    return max(max(m0, m1), max(m2, m3))
   }
 
-  /// The sum of (x / unit)² in double precision, in eight lanes.
+  /// The sum of (x / unit)² in double precision, in four partial sums.
   @_specialize(where Element == Float)
   @_specialize(where Element == Double)
   static func sumOfSquares<Element: MatrixElement>(
     _ x: UnsafePointer<Element>, _ count: Int, unit: Double
   ) -> Double {
-    var lanes = SIMD8<Double>(repeating: 0)
+    var (s0, s1, s2, s3) = (0.0, 0.0, 0.0, 0.0)
     let inverse = 1 / unit
-    var i = 0
-    while i + 8 <= count {
-      var values = SIMD8<Double>(repeating: 0)
-      for lane in 0..<8 { values[lane] = Double(x[i + lane]) }
-      values *= inverse
-      lanes += values * values
-      i += 8
-    }
-    var sum = lanes.sum()
-    while i < count {
+    @inline(__always) func square(_ i: Int) -> Double {
       let value = Double(x[i]) * inverse
-      sum += value * value
+      return value * value
+    }
+    var i = 0
+    while i + 4 <= count {
+      s0 += square(i)
+      s1 += square(i + 1)
+      s2 += square(i + 2)
+      s3 += square(i + 3)
+      i += 4
+    }
+    while i < count {
+      s0 += square(i)
       i += 1
     }
-    return sum
+    return (s0 + s1) + (s2 + s3)
   }
 
   /// Adds the magnitudes of each column to its sum.
@@ -226,4 +247,23 @@ enum Loops {
   ) {
     for i in 0..<count { y[i] = Target(x[i]) }
   }
+
+  /// Standard normal numbers: the pair 2i, 2i + 1 comes from the uniform numbers of those indices.
+  @_specialize(where Element == Float)
+  @_specialize(where Element == Double)
+  static func fillNormal<Element: MatrixElement>(
+    _ x: UnsafeMutablePointer<Element>, _ count: Int, _ random: CounterRandom, from start: Int
+  ) {
+    for i in stride(from: 0, to: count, by: 2) {
+      let index = start + start % 2 + i
+      let radius = (-2 * log(1 - random.uniform(at: index))).squareRoot()
+      let angle = 2 * Double.pi * random.uniform(at: index + 1)
+      x[i] = Element(radius * cos(angle))
+      if i + 1 < count { x[i + 1] = Element(radius * sin(angle)) }
+    }
+  }
+
+  static func logarithm(_ x: Double) -> Double { log(x) }
+
+  static func exponential(_ x: Double) -> Double { exp(x) }
 }

@@ -88,8 +88,10 @@ extension Matrix {
   ///
   /// - Complexity: O(rows · columns).
   public var frobeniusNorm: Double {
+    let sum = read { Loops.sumOfSquares($0, count, unit: 1) }
+    if sum > 1e-280 && sum < 1e300 { return sum.squareRoot() }
+    guard read({ Loops.firstNonFinite($0, count) }) == nil else { return .nan }
     let largest = Double(largestMagnitude)
-    guard largest.isFinite, read({ Loops.firstNonFinite($0, count) }) == nil else { return .nan }
     guard largest > 0 else { return 0 }
     // The power of two is exact, so that it changes only the range.
     let unit = Double(sign: .plus, exponent: largest.exponent, significand: 1)

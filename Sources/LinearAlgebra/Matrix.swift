@@ -3,12 +3,18 @@
 /// A value: copies share memory until one of them changes. Rows follow each other without gaps, as
 /// they do in a checkpoint, in memory that is aligned to 64 bytes, so that results of libraries do
 /// not depend on where a matrix happens to lie.
-public struct Matrix<Element: MatrixElement>: Sendable {
+///
+/// `@unchecked Sendable`: the memory changes only here and only while this value holds the one
+/// reference to it (`makeUnique`), so nobody else can read it meanwhile.
+public struct Matrix<Element: MatrixElement>: @unchecked Sendable {
   /// The number of rows.
   public let rows: Int
   /// The number of columns.
   public let columns: Int
-  @usableFromInline var storage: MatrixStorage<Element>
+  private var storage: MatrixStorage<Element>
+  // The storage's memory, again: looking into the class for a span crashes the optimiser of Swift
+  // 6.3.1.
+  @usableFromInline private(set) var start: UnsafeMutablePointer<Element>
 
   /// Creates a matrix of zeros.
   ///
@@ -68,6 +74,7 @@ public struct Matrix<Element: MatrixElement>: Sendable {
     self.rows = rows
     self.columns = columns
     storage = MatrixStorage(count: rows * columns)
+    start = storage.pointer
   }
 
   /// The number of elements.
@@ -80,19 +87,19 @@ public struct Matrix<Element: MatrixElement>: Sendable {
   @inlinable public subscript(row: Int, column: Int) -> Element {
     get {
       precondition(contains(row, column), "There is no element there.")
-      return storage.pointer[row * columns + column]
+      return start[row * columns + column]
     }
     set {
       precondition(contains(row, column), "There is no element there.")
       makeUnique()
-      storage.pointer[row * columns + column] = newValue
+      start[row * columns + column] = newValue
     }
   }
 
   /// All elements, row after row.
   public var elements: Span<Element> {
     @_lifetime(borrow self) get {
-      let span = Span<Element>(_unsafeStart: storage.pointer, count: count)
+      let span = Span<Element>(_unsafeStart: start, count: count)
       return _overrideLifetime(span, borrowing: self)
     }
   }
@@ -104,7 +111,7 @@ public struct Matrix<Element: MatrixElement>: Sendable {
   @_lifetime(borrow self)
   public func row(_ index: Int) -> Span<Element> {
     precondition((0..<rows).contains(index), "A matrix of \(rows) rows has no row \(index).")
-    let span = Span<Element>(_unsafeStart: storage.pointer + index * columns, count: columns)
+    let span = Span<Element>(_unsafeStart: start + index * columns, count: columns)
     return _overrideLifetime(span, borrowing: self)
   }
 
@@ -121,7 +128,7 @@ public struct Matrix<Element: MatrixElement>: Sendable {
   /// - Returns: What `body` returns.
   public mutating func change<Result>(_ body: (inout MutableSpan<Element>) -> Result) -> Result {
     makeUnique()
-    var span = MutableSpan<Element>(_unsafeStart: storage.pointer, count: count)
+    var span = MutableSpan<Element>(_unsafeStart: start, count: count)
     return body(&span)
   }
 
@@ -129,18 +136,19 @@ public struct Matrix<Element: MatrixElement>: Sendable {
   @usableFromInline mutating func makeUnique() {
     if !isKnownUniquelyReferenced(&storage) {
       storage = MatrixStorage(copying: storage)
+      start = storage.pointer
     }
   }
 
   /// Lends the memory to a routine that reads it.
   func read<Result>(_ body: (UnsafePointer<Element>) -> Result) -> Result {
-    withExtendedLifetime(storage) { body(UnsafePointer(storage.pointer)) }
+    withExtendedLifetime(storage) { body(UnsafePointer(start)) }
   }
 
   /// Lends the memory to a routine that changes it, once nobody else holds it.
   mutating func write<Result>(_ body: (UnsafeMutablePointer<Element>) -> Result) -> Result {
     makeUnique()
-    return withExtendedLifetime(storage) { body(storage.pointer) }
+    return withExtendedLifetime(storage) { body(start) }
   }
 
   @usableFromInline func contains(_ row: Int, _ column: Int) -> Bool {
@@ -149,12 +157,8 @@ public struct Matrix<Element: MatrixElement>: Sendable {
 }
 
 /// The memory of a matrix.
-///
-/// `@unchecked Sendable`: the memory changes only through `Matrix`, which changes it only while it
-/// holds the one reference to it (`makeUnique`), so nobody else can read it meanwhile.
-@usableFromInline
-final class MatrixStorage<Element: MatrixElement>: @unchecked Sendable {
-  @usableFromInline let pointer: UnsafeMutablePointer<Element>
+private final class MatrixStorage<Element: MatrixElement> {
+  let pointer: UnsafeMutablePointer<Element>
   let count: Int
 
   init(count: Int) {

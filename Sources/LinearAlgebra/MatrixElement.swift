@@ -1,7 +1,7 @@
 /// A type of number that matrices are made of: `Float` or `Double`.
 ///
 /// The linear algebra libraries know these two; conforming other types has no use.
-public protocol MatrixElement: BinaryFloatingPoint, SIMDScalar, BitwiseCopyable, Codable, Sendable {
+public protocol MatrixElement: BinaryFloatingPoint, BitwiseCopyable, Sendable {
   /// Which of the two it is.
   static var precision: Precision { get }
 }

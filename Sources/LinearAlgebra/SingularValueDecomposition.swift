@@ -69,7 +69,7 @@ extension Backend {
   /// modest multiple of ε σ₁ (ε is 6e-8 or 1e-16), so those below ε σ₁ have no correct digit. U and V
   /// are orthonormal to a modest multiple of ε whatever the singular values; a vector is the more
   /// accurate the larger the gap to the neighbouring singular values is. Should divide and conquer
-  /// fail, QR steps (gesvd) take its place.
+  /// fail, QR steps (gesvd) take its place, or the transpose where a library lacks them.
   ///
   /// - Parameter a: The matrix.
   /// - Returns: The decomposition.
@@ -89,10 +89,8 @@ extension Backend {
     var (result, info) = divideAndConquer(a)
     var routine = "gesdd"
     if info != 0 || !result.isFinite {
-      if let second = qrSteps(a) {
-        (result, info) = second
-        routine = "gesdd, then gesvd,"
-      }
+      (result, info) = secondRoute(a)
+      routine = "gesdd, then gesvd,"
     }
     guard info == 0, result.isFinite else {
       throw Checks.failure("Singular value decomposition", routine, info, a.description)
@@ -115,8 +113,10 @@ extension Backend {
     guard a.smallerExtent > 0 else { return [] }
     var (values, info) = valuesOnly(a)
     if info != 0 || !values.allSatisfy(\.isFinite) {
-      guard let second = qrSteps(a), second.info == 0 else {
-        throw Checks.failure("Finding singular values", "gesdd", info, a.description)
+      let second = secondRoute(a)
+      guard second.info == 0, second.result.isFinite else {
+        throw Checks.failure(
+          "Finding singular values", "gesdd, then gesvd,", second.info, a.description)
       }
       values = second.result.singularValues
     }
@@ -153,10 +153,18 @@ extension Backend {
     }
   }
 
-  private func qrSteps<Element: MatrixElement>(
+  /// QR steps, or the transpose where the library lacks them.
+  private func secondRoute<Element: MatrixElement>(
     _ a: Matrix<Element>
-  ) -> (result: SVD<Element>, info: Int32)? {
-    guard (Element.precision == .single ? single : double).gesvd != nil else { return nil }
+  ) -> (result: SVD<Element>, info: Int32) {
+    guard (Element.precision == .single ? single : double).gesvd != nil else {
+      let (result, info) = divideAndConquer(a.transposed())
+      return (
+        SVD(
+          u: result.vt.transposed(), singularValues: result.singularValues,
+          vt: result.u.transposed()), info
+      )
+    }
     let k = a.smallerExtent
     return factors(of: a) { routines, a, s, u, vt in
       guard let gesvd = routines.gesvd else { return 1 }
