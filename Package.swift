@@ -22,7 +22,7 @@ let argumentParser: Target.Dependency = .product(
 let library: [Target.Dependency] = [
   "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureLinearAlgebra",
   "TinctureCheckpoints", "TinctureBanks", "TinctureMerging", "TinctureMergeMethods",
-  "TinctureRecipes",
+  "TinctureRecipes", "TinctureTorch",
 ]
 
 /// A library module: its name carries the brand, its folder does not.
@@ -48,6 +48,7 @@ let package = Package(
     .library(name: "Tincture", targets: ["Tincture"]),
     .library(name: "TinctureSafetensors", targets: ["TinctureSafetensors"]),
     .library(name: "TinctureLinearAlgebra", targets: ["TinctureLinearAlgebra"]),
+    .library(name: "TinctureTorch", targets: ["TinctureTorch"]),
     .library(name: "MergeTesting", targets: ["TinctureMergeTesting"]),
     .executable(name: "tincture", targets: ["TinctureTool"]),
   ],
@@ -86,6 +87,7 @@ let package = Package(
       ]),
     module("Recipes", ["TinctureTensors", "TinctureMerging", yams]),
     module("Reports", []),
+    module("Torch", ["TinctureTensors"]),
     .target(
       name: "Tincture", dependencies: library + [system], path: "Sources/Tincture",
       swiftSettings: settings),
@@ -133,6 +135,10 @@ let package = Package(
       "Recipes", ["TinctureRecipes", "TinctureMerging", "TinctureTensors"],
       resources: [.copy("Fixtures")]),
     tests("Reports", ["TinctureReports"]),
+    tests(
+      "Torch",
+      ["TinctureTorch", "TinctureTensors", "TinctureSafetensors", "TinctureJSON", system],
+      resources: [.copy("Fixtures")]),
     tests("EndToEnd", ["TinctureTool", "Tincture"], resources: [.copy("Fixtures")]),
   ]
 )

@@ -21,6 +21,8 @@ public struct TinctureError: Error, Sendable, Hashable {
     public static let missingInput = Code(name: "missing input", exitStatus: 66)
     /// A library or device that the step needs is not there.
     public static let missingFacility = Code(name: "missing facility", exitStatus: 69)
+    /// An engine refused or failed a computation.
+    public static let engine = Code(name: "engine", exitStatus: 70)
     /// The program contradicts itself; this is a bug.
     public static let internalError = Code(name: "internal", exitStatus: 70)
     /// The output cannot be created.

@@ -7,3 +7,4 @@
 @_exported public import TinctureRecipes
 @_exported public import TinctureSafetensors
 @_exported public import TinctureTensors
+@_exported public import TinctureTorch

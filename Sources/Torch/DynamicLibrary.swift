@@ -1,0 +1,45 @@
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// A shared library that stays loaded for the life of the process; the only place that calls `dlopen`.
+///
+/// Libraries are loaded with local scope, so that their symbols reach nobody else, and on Linux look
+/// their own symbols up in themselves first: LibTorch exports the whole of BLAS under the names that
+/// other libraries have, too.
+///
+/// `@unchecked Sendable`: the handle never changes, and `dlsym` may be called from any thread.
+struct DynamicLibrary: @unchecked Sendable {
+  private let handle: UnsafeMutableRawPointer
+
+  /// Loads the file at a path.
+  ///
+  /// - Returns: The library, or what the system says about the failure.
+  static func load(_ path: String) -> Result<DynamicLibrary, LoadFailure> {
+    var mode = RTLD_LAZY | RTLD_LOCAL
+    #if canImport(Glibc)
+      mode |= RTLD_DEEPBIND
+    #endif
+    guard let handle = dlopen(path, mode) else {
+      return .failure(
+        LoadFailure(reason: dlerror().map { String(cString: $0) } ?? "unknown reason"))
+    }
+    return .success(DynamicLibrary(handle: handle))
+  }
+
+  /// Why a library could not be loaded, in the system's words.
+  struct LoadFailure: Error {
+    let reason: String
+  }
+
+  private init(handle: UnsafeMutableRawPointer) {
+    self.handle = handle
+  }
+
+  /// The address of a symbol of the library or of those it depends on, or nil.
+  func symbol(_ name: String) -> UnsafeMutableRawPointer? {
+    dlsym(handle, name)
+  }
+}
