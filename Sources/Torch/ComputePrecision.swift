@@ -2,9 +2,8 @@ public import TinctureTensors
 
 /// The precision in which matrices are multiplied.
 ///
-/// Everything but products of matrices — ``TorchTensor/matmul(_:)``,
-/// ``TorchTensor/linear(weight:bias:)``, convolutions and attention — is computed in the dtype of its
-/// operands, whatever the precision.
+/// It applies to ``TorchTensor/matmul(_:)``, ``TorchTensor/linear(weight:bias:)``, convolutions and
+/// attention. Everything else is computed in the dtype of its operands, whatever the precision.
 public enum ComputePrecision: Sendable, Hashable {
   /// The dtype of the operands.
   case full
@@ -27,21 +26,23 @@ public enum ComputePrecision: Sendable, Hashable {
     }.get()
   }
 
-  /// Computes a product with rounded operands.
+  /// Computes a product with rounded operands, all of which are floating-point numbers.
   func compute(
-    _ a: TorchTensor, _ b: TorchTensor,
-    _ product: (TorchTensor, TorchTensor) throws(TinctureError) -> TorchTensor
+    _ operands: [TorchTensor], _ product: ([TorchTensor]) throws(TinctureError) -> TorchTensor
   ) throws(TinctureError) -> TorchTensor {
-    guard self == .bf16, let dtype = a.dtype, dtype != .f64, dtype != .bf16, a.isFloating else {
-      return try product(a, b)
-    }
-    return try product(a.converted(to: .bf16), b.converted(to: .bf16)).converted(to: dtype)
+    guard self == .bf16, let dtype = operands.first?.dtype, dtype != .f64,
+      operands.allSatisfy(\.isFloating)
+    else { return try product(operands) }
+    var rounded: [TorchTensor] = []
+    for operand in operands { rounded.append(try operand.converted(to: .bf16)) }
+    return try product(rounded).converted(to: dtype)
   }
 }
 
 extension TorchTensor {
   /// The elements in another tensor's dtype.
   func converted(like other: TorchTensor) throws(TinctureError) -> TorchTensor {
-    try other.dtype.map { (dtype) throws(TinctureError) in try converted(to: dtype) } ?? self
+    guard let dtype = other.dtype else { return self }
+    return try converted(to: dtype)
   }
 }

@@ -65,7 +65,7 @@ public struct TorchTensor: Sendable {
     var index: Int32 = 0
     _ = library.functions.deviceType(handle.pointer, &code)
     _ = library.functions.deviceIndex(handle.pointer, &index)
-    return TorchDevice(library.codes.kind(code) ?? .cpu, index: Int(max(0, index)))
+    return TorchDevice(library.codes.kind(code) ?? .cpu, index: Int(Swift.max(0, index)))
   }
 
   /// The dtype and shape in a few characters: `f32[2, 3]`.

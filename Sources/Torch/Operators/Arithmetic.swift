@@ -100,9 +100,11 @@ extension TorchTensor {
 
   /// A number as a tensor of rank zero that does not widen the result of an operator with `self`.
   ///
-  /// It lies on the processor, which operators of two tensors accept on every device. Tensors of integers
-  /// and truth values give f32.
-  func number(_ value: Double) throws(TinctureError) -> TorchTensor {
+  /// Operators of two tensors accept one on the processor whatever the device of the other; those of
+  /// three want all on one device. Tensors of integers and truth values give f32.
+  func number(
+    _ value: Double, on device: TorchDevice = .cpu
+  ) throws(TinctureError) -> TorchTensor {
     let dtype = dtype ?? .f32
     var result: OpaquePointer?
     let status =
@@ -111,7 +113,7 @@ extension TorchTensor {
       : library.functions.scalarFloat(Float(value), &result)
     guard status == 0 else { throw library.failure(of: "aten::scalar_tensor", []) }
     let number = try TorchTensor(adopting: result, of: library, "aten::scalar_tensor")
-    return rank == 0 && isFloating ? try number.converted(to: dtype) : number
+    return try (rank == 0 && isFloating ? number.converted(to: dtype) : number).moved(to: device)
   }
 
   // The function for differences takes its factor as a double, which integers refuse.
