@@ -72,6 +72,7 @@ struct TorchFunctions: Sendable {
   let context: (@convention(c) () -> UnsafeMutableRawPointer)?
   let setDeterministic: (@convention(c) (UnsafeMutableRawPointer, Bool, Bool) -> Void)?
   let cudaDeviceCount: (@convention(c) () -> Int)?
+  let hasMetal: (@convention(c) () -> Bool)?
 
   /// Resolves all functions.
   ///
@@ -139,5 +140,6 @@ struct TorchFunctions: Sendable {
     context = optional("_ZN2at13globalContextEv")
     setDeterministic = optional("_ZN2at7Context26setDeterministicAlgorithmsEbb")
     cudaDeviceCount = optional("_ZN5torch4cuda12device_countEv")
+    hasMetal = optional("_ZN5torch3mps12is_availableEv")
   }
 }
