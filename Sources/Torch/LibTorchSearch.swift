@@ -109,7 +109,8 @@ public struct LibTorchSearch: Sendable {
       // A link in a folder of commands leads to the installation that it belongs to.
       guard let python = Self.resolved("\(folder)/python3") else { continue }
       places.append(("\(folder)/..", "python3 on PATH"))
-      places.append((python + "/../..", "python3 on PATH"))
+      let commands = python.lastIndex(of: "/").map { python[..<$0] } ?? ""
+      places.append((commands + "/..", "python3 on PATH"))
     }
     if let home = environment["HOME"], !home.isEmpty {
       places.append((home + "/.local", "the user's Python packages"))
