@@ -4,7 +4,8 @@
 demo:            ## build and merge the bundled vision experts by several methods
 	Scripts/demo
 
-test:            ## all tests
+test:            ## all tests, with LibTorch in .venv/torch
+	Scripts/install_torch
 	swift test --parallel
 
 check:           ## what must hold before a commit: format, warnings, tests, line budget, documentation

@@ -139,6 +139,7 @@ let package = Package(
       "Torch",
       ["TinctureTorch", "TinctureTensors", "TinctureSafetensors", "TinctureJSON", system],
       resources: [.copy("Fixtures")]),
-    tests("EndToEnd", ["TinctureTool", "Tincture"], resources: [.copy("Fixtures")]),
+    tests(
+      "EndToEnd", ["TinctureTool", "Tincture", "TinctureTorch"], resources: [.copy("Fixtures")]),
   ]
 )

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import TinctureTorch
 
 @Suite("Commands besides merge", .timeLimit(.minutes(10)))
 struct CommandTests {
@@ -249,5 +250,25 @@ struct CommandTests {
     let text = try await workshop.tincture("doctor")
     expect(text, ends: 0)
     #expect(text.output.contains("processors"))
+  }
+
+  @Test("Doctor says how to get LibTorch where there is none")
+  func doctorWithoutLibTorch() async throws {
+    let run = try await workshop.tincture("doctor", "--json", "--libtorch", "nowhere")
+    let fact = try object(run)["libtorch"] as? String ?? ""
+    #expect(fact.hasPrefix("not in use: --libtorch names nowhere"))
+    #expect(fact.contains("pip install torch") && fact.contains("TINCTURE_LIBTORCH"))
+  }
+
+  @Test("Doctor shows LibTorch", .enabled(if: (try? LibTorchSearch().find()) != nil))
+  func doctorWithLibTorch() async throws {
+    let folder = try LibTorchSearch().find().folder
+    let place = URL(filePath: folder).standardizedFileURL.path
+    let facts = try object(await workshop.tincture("doctor", "--json", "--libtorch", place))
+    #expect((facts["libtorch"] as? String)?.contains(" in \(place)") == true)
+    #expect((facts["libtorch_devices"] as? String)?.hasPrefix("cpu") == true)
+    for key in ["libtorch_load_time", "libtorch_threads", "libtorch_products"] {
+      #expect((facts[key] as? String)?.isEmpty == false, "\(key)")
+    }
   }
 }

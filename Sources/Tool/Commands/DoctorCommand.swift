@@ -17,10 +17,12 @@ struct DoctorCommand: AsyncParsableCommand {
         tincture doctor
       """)
 
+  @OptionGroup(title: "Engines") var engines: EngineOptions
+
   @OptionGroup(title: "Display") var display: DisplayOptions
 
   func run() async throws {
-    let facts = Self.facts()
+    let facts = Self.facts() + LibTorchFacts(engines.libTorchSearch).facts
     if display.json {
       Console.result(JSONValue.object(JSONObject(facts.map { ($0.0, .string($0.1)) })).text())
     } else {
