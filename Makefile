@@ -4,7 +4,8 @@
 demo:            ## build and merge the bundled vision experts by several methods
 	Scripts/demo
 
-test:            ## all tests, with LibTorch in .venv/torch
+test:            ## all tests, with LibTorch in .venv/torch and OpenBLAS where it may be installed
+	Scripts/install_engines
 	Scripts/install_torch
 	swift test --parallel
 

@@ -140,6 +140,7 @@ let package = Package(
       ["TinctureTorch", "TinctureTensors", "TinctureSafetensors", "TinctureJSON", system],
       resources: [.copy("Fixtures")]),
     tests(
-      "EndToEnd", ["TinctureTool", "Tincture", "TinctureTorch"], resources: [.copy("Fixtures")]),
+      "EndToEnd", ["TinctureTool", "Tincture", "TinctureTorch", "TinctureLinearAlgebra"],
+      resources: [.copy("Fixtures")]),
   ]
 )

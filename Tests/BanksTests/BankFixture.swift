@@ -2,6 +2,7 @@ import SystemPackage
 import Testing
 import TinctureBanks
 import TinctureCheckpoints
+import TinctureLinearAlgebra
 import TinctureMergeTesting
 import TinctureMerging
 import TinctureTensors
@@ -53,6 +54,16 @@ struct BankFixture {
     for (name, model) in experts {
       _ = try folder.write("\(name).safetensors", model.safetensors)
     }
+  }
+
+  /// The codecs that this machine can make; singular values need a BLAS.
+  static var kinds: [BankCodec.Kind] {
+    BankCodec.Kind.allCases.filter { $0 != .svd || Backend.isAvailable }
+  }
+
+  /// Those of some codecs that this machine can make.
+  static func usable(_ codecs: [BankCodec]) -> [BankCodec] {
+    codecs.filter { kinds.contains($0.kind) }
   }
 
   func path(_ name: String) -> FilePath { folder.path.appending(name) }

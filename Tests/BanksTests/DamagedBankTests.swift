@@ -124,10 +124,10 @@ struct DamagedBankTests {
 
   @Test(
     "NaN and infinity in an expert are refused with their place, and nothing is left behind",
-    arguments: [
+    arguments: BankFixture.usable([
       BankCodec(.raw), BankCodec(.affine), BankCodec(.tvq), BankCodec(.rtvq),
       BankCodec(.tvq, grouping: .run(64)), BankCodec(.tall), BankCodec(.emr), BankCodec(.svd),
-    ], ["a.weight", "b.bias"])
+    ]), ["a.weight", "b.bias"])
   func notFinite(codec: BankCodec, tensor: String) async throws {
     for value in [Float.nan, -.infinity] {
       let fixture = try BankFixture(experts: 3)
@@ -145,7 +145,7 @@ struct DamagedBankTests {
     }
   }
 
-  @Test("Infinities that the base has, too, take no room", arguments: BankCodec.Kind.allCases)
+  @Test("Infinities that the base has, too, take no room", arguments: BankFixture.kinds)
   func sharedInfinities(kind: BankCodec.Kind) async throws {
     let fixture = try BankFixture(experts: 2)
     for name in ["base", "e0", "e1"] {

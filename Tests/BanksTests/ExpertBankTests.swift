@@ -190,9 +190,9 @@ struct ExpertBankTests {
   @Test("Products and sums come from the codes")
   func products() async throws {
     let fixture = try BankFixture()
-    for codec in [
+    for codec in BankFixture.usable([
       BankCodec(.tvq, bits: 3), BankCodec(.tvq, bits: 2, grouping: .run(64)), BankCodec(.svd),
-    ] {
+    ]) {
       let bank = try await fixture.create(codec)
       for tensor in Self.coded + ["ln_1.weight"] {
         let vector = try #require(bank.vector(tensor, of: .expert("e1")))
@@ -217,7 +217,7 @@ struct ExpertBankTests {
     }
   }
 
-  @Test("The number of workers does not show in a bank", arguments: BankCodec.Kind.allCases)
+  @Test("The number of workers does not show in a bank", arguments: BankFixture.kinds)
   func workers(kind: BankCodec.Kind) async throws {
     let fixture = try BankFixture(experts: 3)
     var banks: [[UInt8]] = []
@@ -235,12 +235,12 @@ struct ExpertBankTests {
   @Test(
     "Codecs hold task vectors of extreme size, or leave them as they are",
     arguments: [Float(1.5e38), 1e-38, 0x1p-145],
-    [
+    BankFixture.usable([
       BankCodec(.tvq, bits: 4), BankCodec(.tvq, bits: 4, clips: true),
       BankCodec(.tvq, bits: 4, grouping: .run(64)),
       BankCodec(.tvq, bits: 4, grouping: .row, clips: true), BankCodec(.rtvq),
       BankCodec(.affine), BankCodec(.tall), BankCodec(.emr), BankCodec(.svd, rank: .count(12)),
-    ])
+    ]))
   func extremes(size: Float, codec: BankCodec) async throws {
     let fixture = try BankFixture(experts: 2)
     let random = CounterRandom(seed: 3, tensor: "extreme", purpose: "test")
@@ -264,13 +264,13 @@ struct ExpertBankTests {
   @Test("A manifest keeps every setting of a codec")
   func codecSettings() async throws {
     let fixture = try BankFixture(experts: 2)
-    for codec in [
+    for codec in BankFixture.usable([
       BankCodec(.raw), BankCodec(.affine, bits: 7, grouping: .row), BankCodec(.emr),
       BankCodec(.tvq, bits: 5, grouping: .run(128), clips: true),
       BankCodec(.rtvq, bits: 1, baseBits: 6, correctsErrors: false),
       BankCodec(.tall, maskThreshold: 0.55), BankCodec(.svd, bits: 16, rank: .count(3)),
       BankCodec(.svd, rank: .share(0.25)),
-    ] {
+    ]) {
       let bank = try await fixture.create(codec)
       #expect(bank.manifest.experts.map(\.codec) == [codec, codec])
     }
