@@ -42,7 +42,8 @@ extension TorchTensor {
     if let dtype { tensor = try tensor.converted(to: dtype) }
     tensor = try tensor.contiguous()
     let count = (tensor.dtype?.byteWidth ?? 0) * tensor.elementCount
-    let memory = try tensor.memory()
+    // A tensor without elements has no memory.
+    let memory = count == 0 ? nil : try tensor.memory()
     withExtendedLifetime(tensor) { body(UnsafeRawBufferPointer(start: memory, count: count)) }
   }
 
@@ -52,8 +53,10 @@ extension TorchTensor {
     guard library.functions.dataPointer(handle.pointer, &address) == 0 else {
       throw library.failure(of: "aten::data_ptr", [.tensor(self)])
     }
-    // A tensor without elements has no memory.
-    return address ?? UnsafeMutableRawPointer(bitPattern: 16).unsafelyUnwrapped
+    guard let address else {
+      throw library.failure(of: "aten::data_ptr", [.tensor(self)], "the tensor has no memory")
+    }
+    return address
   }
 
   /// The same elements of another type.
