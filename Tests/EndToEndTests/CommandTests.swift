@@ -243,7 +243,9 @@ struct CommandTests {
   @Test("Doctor names version, processors and the hub's cache")
   func doctor() async throws {
     let facts = try object(await workshop.tincture("doctor", "--json"))
-    for key in ["version", "processors", "memory", "kernels", "axpy", "dot", "hub_cache"] {
+    for key in [
+      "version", "processors", "memory", "kernels", "blas", "axpy", "dot", "hub_cache",
+    ] {
       #expect((facts[key] as? String)?.isEmpty == false, "\(key)")
     }
     #expect((facts["hub_cache"] as? String)?.contains(workshop.folder.lastPathComponent) == true)
@@ -270,5 +272,17 @@ struct CommandTests {
     for key in ["libtorch_load_time", "libtorch_threads", "libtorch_products"] {
       #expect((facts[key] as? String)?.isEmpty == false, "\(key)")
     }
+  }
+
+  @Test("Doctor says how to get a missing library for linear algebra")
+  func doctorWithoutLibrary() async throws {
+    let run = try await workshop.tincture(
+      "doctor", "--json", environment: ["TINCTURE_BLAS": "/nowhere/libblas.so"])
+    let facts = try object(run)
+    let blas = try #require(facts["blas"] as? String)
+    #expect(
+      blas.contains("missing") && blas.contains("/nowhere")
+        && blas.contains("apt install libopenblas0"))
+    #expect(facts["gemm"] == nil)
   }
 }

@@ -36,7 +36,7 @@ struct DoctorCommand: AsyncParsableCommand {
     let pages = sysconf(Int32(_SC_PHYS_PAGES))
     let pageSize = sysconf(Int32(_SC_PAGESIZE))
     let rates = KernelRates.measure()
-    return [
+    var facts = [
       ("version", TinctureVersion.current),
       ("processors", String(sysconf(Int32(_SC_NPROCESSORS_ONLN)))),
       ("memory", ByteSize.text(pages * pageSize)),
@@ -50,6 +50,44 @@ struct DoctorCommand: AsyncParsableCommand {
         ModelLocator().cacheFolders.map(\.string).joined(separator: ", ")
       ),
     ]
+    facts.insert(contentsOf: linearAlgebra(), at: 4)
+    return facts
+  }
+
+  /// What multiplies and factorises matrices, and how fast; or how to get it.
+  private static func linearAlgebra() -> [(String, String)] {
+    let backend: Backend
+    do { backend = try Backend.shared } catch {
+      return [("blas", "missing, needed by spectral methods only. \(error.message)")]
+    }
+    let about = backend.description
+    var facts = [("blas", about.path)]
+    if let version = about.version { facts.append(("blas_version", version)) }
+    if let core = about.core {
+      facts.append(("blas_kernels", "\(core), \(about.coreOrigin.rawValue)"))
+    }
+    facts.append(
+      (
+        "blas_threads",
+        about.controlsThreads ? "one for each call" : "as the library decides"
+      ))
+    let rate = (try? gemmRate(backend)).map { ByteSize.decimal($0, 0) } ?? "not measured"
+    facts.append(("gemm", "\(rate) GFLOP/s in single precision on one processor"))
+    return facts
+  }
+
+  /// The best of a few products of 1024 × 1024 matrices.
+  private static func gemmRate(_ backend: Backend) throws -> Double {
+    let n = 1024
+    let a = Matrix<Float>(rows: n, columns: n, (0..<n * n).map { Float($0 % 97) / 97 - 0.5 })
+    var best = 0.0
+    for _ in 0..<5 {
+      let start = ContinuousClock.now
+      _ = try backend.multiply(a, a)
+      let seconds = (ContinuousClock.now - start) / .seconds(1)
+      best = max(best, 2 * Double(n * n * n) / max(seconds, 1e-9) / 1e9)
+    }
+    return best
   }
 }
 
