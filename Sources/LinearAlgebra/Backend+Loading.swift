@@ -33,10 +33,16 @@ extension Backend {
     for files in places {
       do throws(TinctureError) { return try open(files) } catch { tried.append(error) }
     }
+    let named = path != nil || environment("TINCTURE_BLAS") != nil
+    let finding =
+      named
+      ? "The library named for linear algebra cannot be used (\(tried.first?.message ?? ""))."
+      : "No library for linear algebra was found."
     throw TinctureError(
       .missingFacility,
-      "No library for linear algebra was found. Install one (apt install libopenblas0, or pip "
-        + "install torch and set TINCTURE_LIBTORCH to its folder), or name a file: TINCTURE_BLAS=PATH",
+      finding
+        + " Install one (apt install libopenblas0, or pip install torch and set TINCTURE_LIBTORCH to"
+        + " its folder), or name a file: TINCTURE_BLAS=PATH",
       causes: tried)
   }
 

@@ -66,10 +66,12 @@ extension Backend {
   /// Computes the thin singular value decomposition (gesdd).
   ///
   /// A = U diag(σ) Vᵀ with min(m, n) singular values. Every singular value is wrong by at most a
-  /// modest multiple of ε σ₁ (ε is 6e-8 or 1e-16), so those below ε σ₁ have no correct digit. U and V
+  /// modest multiple of ε σ₁ (ε is 1e-7 or 2e-16), so those below ε σ₁ have no correct digit. U and V
   /// are orthonormal to a modest multiple of ε whatever the singular values; a vector is the more
   /// accurate the larger the gap to the neighbouring singular values is. Should divide and conquer
-  /// fail, QR steps (gesvd) take its place, or the transpose where a library lacks them.
+  /// fail, QR steps (gesvd) take its place, or the transpose where a library lacks them. The routine
+  /// itself reduces matrices of more than about twice as many rows as columns, or the other way
+  /// round, to a triangle first.
   ///
   /// - Parameter a: The matrix.
   /// - Returns: The decomposition.

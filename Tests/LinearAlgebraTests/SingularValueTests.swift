@@ -65,6 +65,13 @@ struct SingularValueTests {
     #expect(distance(product(svd.prefix(3)), a) < 1e-14)
   }
 
+  @Test("Extents that the libraries cannot address are refused")
+  func extents() throws {
+    let a = Matrix<Float>(rows: 1 << 31, columns: 0)
+    let error = #expect(throws: TinctureError.self) { try Backend.shared.svd(a) }
+    #expect(error?.message.contains("too large") == true)
+  }
+
   @Test("An element that is not finite is named", arguments: [Float.nan, .infinity, -.infinity])
   func notFinite(value: Float) throws {
     let algebra = try Backend.shared
