@@ -22,7 +22,7 @@ let argumentParser: Target.Dependency = .product(
 let library: [Target.Dependency] = [
   "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureLinearAlgebra",
   "TinctureCheckpoints", "TinctureBanks", "TinctureMerging", "TinctureMergeMethods",
-  "TinctureRecipes", "TinctureTorch",
+  "TinctureRecipes", "TinctureTorch", "TinctureNetworks",
 ]
 
 /// A library module: its name carries the brand, its folder does not.
@@ -88,6 +88,7 @@ let package = Package(
     module("Recipes", ["TinctureTensors", "TinctureMerging", yams]),
     module("Reports", []),
     module("Torch", ["TinctureTensors"]),
+    module("Networks", ["TinctureTensors", "TinctureTorch"]),
     .target(
       name: "Tincture", dependencies: library + [system], path: "Sources/Tincture",
       swiftSettings: settings),
@@ -139,6 +140,12 @@ let package = Package(
       "Torch",
       ["TinctureTorch", "TinctureTensors", "TinctureSafetensors", "TinctureJSON", system],
       resources: [.copy("Fixtures")]),
+    tests(
+      "Networks",
+      [
+        "TinctureNetworks", "TinctureTorch", "TinctureTensors", "TinctureSafetensors",
+        "TinctureJSON", system,
+      ], resources: [.copy("Fixtures")]),
     tests(
       "EndToEnd", ["TinctureTool", "Tincture", "TinctureTorch", "TinctureLinearAlgebra"],
       resources: [.copy("Fixtures")]),
