@@ -22,7 +22,7 @@ let argumentParser: Target.Dependency = .product(
 let library: [Target.Dependency] = [
   "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureLinearAlgebra",
   "TinctureCheckpoints", "TinctureBanks", "TinctureMerging", "TinctureMergeMethods",
-  "TinctureRecipes", "TinctureTorch", "TinctureNetworks",
+  "TinctureRecipes", "TinctureTorch", "TinctureMetrics", "TinctureNetworks",
 ]
 
 /// A library module: its name carries the brand, its folder does not.
@@ -89,6 +89,7 @@ let package = Package(
     module("Reports", []),
     module("Torch", ["TinctureTensors"]),
     module("Networks", ["TinctureTensors", "TinctureTorch"]),
+    module("Metrics", ["TinctureTensors"]),
     .target(
       name: "Tincture", dependencies: library + [system], path: "Sources/Tincture",
       swiftSettings: settings),
@@ -146,6 +147,8 @@ let package = Package(
         "TinctureNetworks", "TinctureTorch", "TinctureTensors", "TinctureSafetensors",
         "TinctureJSON", system,
       ], resources: [.copy("Fixtures")]),
+    tests(
+      "Metrics", ["TinctureMetrics", "TinctureTensors"], resources: [.copy("Fixtures")]),
     tests(
       "EndToEnd", ["TinctureTool", "Tincture", "TinctureTorch", "TinctureLinearAlgebra"],
       resources: [.copy("Fixtures")]),

@@ -17,6 +17,8 @@ public struct TinctureError: Error, Sendable, Hashable {
     public static let recipe = Code(name: "recipe", exitStatus: 65)
     /// A checkpoint, tokenizer or configuration file is malformed or does not fit the others.
     public static let checkpoint = Code(name: "checkpoint", exitStatus: 65)
+    /// A data set, or what was measured on it, is malformed or does not fit what is asked of it.
+    public static let data = Code(name: "data", exitStatus: 65)
     /// An input does not exist or cannot be opened.
     public static let missingInput = Code(name: "missing input", exitStatus: 66)
     /// A library or device that the step needs is not there.

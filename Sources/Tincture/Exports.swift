@@ -4,6 +4,7 @@
 @_exported public import TinctureLinearAlgebra
 @_exported public import TinctureMergeMethods
 @_exported public import TinctureMerging
+@_exported public import TinctureMetrics
 @_exported public import TinctureNetworks
 @_exported public import TinctureRecipes
 @_exported public import TinctureSafetensors
