@@ -23,6 +23,7 @@ let library: [Target.Dependency] = [
   "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureLinearAlgebra",
   "TinctureCheckpoints", "TinctureBanks", "TinctureMerging", "TinctureMergeMethods",
   "TinctureRecipes", "TinctureTorch", "TinctureMetrics", "TinctureNetworks",
+  "TinctureEvaluation",
 ]
 
 /// A library module: its name carries the brand, its folder does not.
@@ -88,8 +89,15 @@ let package = Package(
     module("Recipes", ["TinctureTensors", "TinctureMerging", yams]),
     module("Reports", []),
     module("Torch", ["TinctureTensors"]),
-    module("Networks", ["TinctureTensors", "TinctureTorch"]),
     module("Metrics", ["TinctureTensors"]),
+    module("Networks", ["TinctureTensors", "TinctureTorch"]),
+    module(
+      "Evaluation",
+      [
+        "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureCheckpoints",
+        "TinctureBanks", "TinctureMerging", "TinctureRecipes", "TinctureTorch", "TinctureNetworks",
+        "TinctureMetrics", crypto, system,
+      ]),
     .target(
       name: "Tincture", dependencies: library + [system], path: "Sources/Tincture",
       swiftSettings: settings),
@@ -149,6 +157,12 @@ let package = Package(
       ], resources: [.copy("Fixtures")]),
     tests(
       "Metrics", ["TinctureMetrics", "TinctureTensors"], resources: [.copy("Fixtures")]),
+    tests(
+      "Evaluation",
+      [
+        "TinctureEvaluation", "TinctureMetrics", "TinctureMerging", "TinctureNetworks",
+        "TinctureTorch", "TinctureSafetensors", "TinctureTensors", system,
+      ]),
     tests(
       "EndToEnd", ["TinctureTool", "Tincture", "TinctureTorch", "TinctureLinearAlgebra"],
       resources: [.copy("Fixtures")]),

@@ -7,7 +7,7 @@ extension RecipeDecoder {
 
   /// What is merged; exactly one of the allowed keys must be there.
   mutating func inputs(
-    _ members: RecipeMembers, allowed: [String], of owner: String
+    _ members: YAMLMembers, allowed: [String], of owner: String
   ) -> RecipeInputs? {
     let present = allowed.compactMap(members.member).sorted { $0.position < $1.position }
     guard let first = present.first else {

@@ -4,7 +4,7 @@ import TinctureTensors
 extension RecipeDecoder {
   /// The model under the key `model` and where it stands.
   mutating func namedModel(
-    _ members: RecipeMembers, in place: String
+    _ members: YAMLMembers, in place: String
   ) -> (reference: ModelReference, position: SourcePosition)? {
     guard let node = members["model"] else {
       reportMissing(["model"], of: members, "There is no 'model' in \(place).")
@@ -81,7 +81,7 @@ extension RecipeDecoder {
     return members(of: node, keys: ["path", "revision"], in: "a path").flatMap { repository($0) }
   }
 
-  private mutating func repository(_ members: RecipeMembers) -> ModelReference.Adapter? {
+  private mutating func repository(_ members: YAMLMembers) -> ModelReference.Adapter? {
     guard let path = text(members["path"], "The path") else {
       if members["path"] == nil {
         reportMissing(["path"], of: members, "There is no 'path' here.")

@@ -112,7 +112,7 @@ extension RecipeDecoder {
 
 extension RecipeDecoder {
   /// The tensors that `filter`, `regex` and `layers` choose together.
-  mutating func selector(_ members: RecipeMembers) -> TensorSelector? {
+  mutating func selector(_ members: YAMLMembers) -> TensorSelector? {
     var selector = TensorSelector()
     var isSound = true
     if let node = members["filter"] {

@@ -26,7 +26,7 @@ extension RecipeDecoder {
     return method == nil || inputs == nil ? nil : recipe
   }
 
-  private mutating func readOptions(_ members: RecipeMembers, into recipe: inout Recipe) {
+  private mutating func readOptions(_ members: YAMLMembers, into recipe: inout Recipe) {
     recipe.name = text(members["name"], "The name")
     recipe.preset = text(members["preset"], "The preset")
     recipe.base = base(members["base_model"])

@@ -3,7 +3,7 @@ import TinctureTensors
 
 extension RecipeDecoder {
   /// The section `tokenizer`, or its short form `tokenizer_source`.
-  mutating func tokenizer(_ members: RecipeMembers) -> TokenizerRecipe? {
+  mutating func tokenizer(_ members: YAMLMembers) -> TokenizerRecipe? {
     let long = members.member("tokenizer")
     let short = members.member("tokenizer_source")
     if let long, let short {
@@ -101,7 +101,7 @@ extension RecipeDecoder {
     }
   }
 
-  private mutating func otherToken(_ members: RecipeMembers) -> TokenRule.Source? {
+  private mutating func otherToken(_ members: YAMLMembers) -> TokenRule.Source? {
     let named = namedModel(members, in: "the source of a token")
     let token = text(members["token"], "The token")?.value
     let number = integer(members["token_id"], "'token_id'", in: 0...Int(Int32.max))?.value

@@ -17,7 +17,7 @@ struct YAMLFault {
       message = Self.message(problem, context, at: mark, in: text)
     case let YamlError.reader(problem, offset, _, _):
       position = offset.map { Self.position(ofCharacter: $0, in: text) }
-      message = "The recipe holds a character that YAML does not allow (\(problem))."
+      message = "The text holds a character that YAML does not allow (\(problem))."
     case let YamlError.duplicatedKeysInMapping(names, context):
       let first = SourcePosition(line: context.mark.line, column: context.mark.column)
       let name = names.first ?? ""
@@ -25,7 +25,7 @@ struct YAMLFault {
       message = Self.duplicate(name, firstLine: first.line)
     default:
       position = nil
-      message = "The YAML of the recipe cannot be read: \(error)."
+      message = "The YAML cannot be read: \(error)."
     }
   }
 
@@ -44,7 +44,7 @@ struct YAMLFault {
     if mark.column >= 1, mark.column <= line.count, line[mark.column - 1] == "\t" {
       return "A tab stands where YAML allows only spaces."
     }
-    if problem.hasPrefix("Maximum nesting level") { return "The recipe is nested too deep." }
+    if problem.hasPrefix("Maximum nesting level") { return "The text is nested too deep." }
     let place = context.map { " (\($0.text), line \($0.mark.line))" } ?? ""
     return "The YAML cannot be read: \(problem)\(place)."
   }

@@ -1,29 +1,31 @@
-import TinctureMerging
+package import TinctureMerging
 
 /// A YAML value with its place in the text.
-struct YAMLNode {
+package struct YAMLNode {
   /// What a value can be.
-  enum Content {
+  package enum Content {
     case scalar(YAMLScalar)
     case list([YAMLNode])
     case mapping([YAMLMember])
   }
 
-  var content: Content
-  var position: SourcePosition
+  package var content: Content
+  package var position: SourcePosition
 
   /// The scalar, when this is one.
-  var scalar: YAMLScalar? { if case .scalar(let scalar) = content { scalar } else { nil } }
+  package var scalar: YAMLScalar? { if case .scalar(let scalar) = content { scalar } else { nil } }
   /// The items, when this is a list.
-  var list: [YAMLNode]? { if case .list(let items) = content { items } else { nil } }
+  package var list: [YAMLNode]? { if case .list(let items) = content { items } else { nil } }
   /// The members, when this is a mapping.
-  var mapping: [YAMLMember]? { if case .mapping(let members) = content { members } else { nil } }
+  package var mapping: [YAMLMember]? {
+    if case .mapping(let members) = content { members } else { nil }
+  }
 
   /// Whether this is `null`, `~` or nothing at all.
-  var isNull: Bool { scalar?.isNull ?? false }
+  package var isNull: Bool { scalar?.isNull ?? false }
 
   /// What this is, in words for messages.
-  var kind: String {
+  package var kind: String {
     switch content {
     case .scalar(let scalar): scalar.isNull ? "nothing" : "'\(scalar.text)'"
     case .list: "a list"
@@ -33,8 +35,8 @@ struct YAMLNode {
 }
 
 /// A name and a value of a YAML mapping.
-struct YAMLMember {
-  var name: String
-  var position: SourcePosition
-  var value: YAMLNode
+package struct YAMLMember {
+  package var name: String
+  package var position: SourcePosition
+  package var value: YAMLNode
 }

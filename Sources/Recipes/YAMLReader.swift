@@ -1,32 +1,32 @@
-import TinctureMerging
-import TinctureTensors
+package import TinctureMerging
+package import TinctureTensors
 import Yams
 
 /// Reads YAML into values with positions, within bounds on size, depth and expansion.
 ///
 /// Aliases are expanded and merge keys (`<<`) are applied here; nothing after this step knows them.
-struct YAMLReader {
+package struct YAMLReader {
   static let depthLimit = 64
   static let sizeLimit = 4 << 20
 
   private let source: RecipeSource
   private var budget = 1_000_000
 
-  init(_ source: RecipeSource) { self.source = source }
+  package init(_ source: RecipeSource) { self.source = source }
 
   /// The documents of a text, without empty ones.
   ///
   /// - Throws: `recipe` with the position of the first fault.
-  mutating func documents(_ text: String) throws(TinctureError) -> [YAMLNode] {
+  package mutating func documents(_ text: String) throws(TinctureError) -> [YAMLNode] {
     guard text.utf8.count <= Self.sizeLimit else {
       throw source.error(
         at: nil,
-        "The recipe has \(text.utf8.count) bytes; at most \(Self.sizeLimit) are read.")
+        "The \(source.noun) has \(text.utf8.count) bytes; at most \(Self.sizeLimit) are read.")
     }
     guard AliasBound(text).isSafe else {
       throw source.error(
         at: nil,
-        "The aliases of the recipe nest so that they could expand without end in sight; "
+        "The aliases of the \(source.noun) nest so that they could expand without end in sight; "
           + "write the values out or use fewer anchors.")
     }
     var documents: [YAMLNode] = []
@@ -49,11 +49,11 @@ struct YAMLReader {
     budget -= 1
     guard budget > 0 else {
       throw source.error(
-        at: position, "The recipe holds too many values once its aliases are expanded.")
+        at: position, "The \(source.noun) holds too many values once its aliases are expanded.")
     }
     guard depth < Self.depthLimit else {
       throw source.error(
-        at: position, "The recipe is nested deeper than \(Self.depthLimit) levels.")
+        at: position, "The \(source.noun) is nested deeper than \(Self.depthLimit) levels.")
     }
     switch node {
     case .scalar(let scalar):
@@ -128,7 +128,8 @@ struct YAMLReader {
     _ tag: Tag, _ known: [Tag.Name], _ position: SourcePosition
   ) throws(TinctureError) {
     guard Self.tag(tag, isIn: known) else {
-      throw source.error(at: position, "The tag '\(tag.description)' has no meaning in a recipe.")
+      throw source.error(
+        at: position, "The tag '\(tag.description)' has no meaning in a \(source.noun).")
     }
   }
 

@@ -1,15 +1,15 @@
 /// A YAML scalar, read by the rules of YAML 1.1 as PyYAML applies them.
-struct YAMLScalar {
+package struct YAMLScalar {
   /// The text without quotes.
-  var text: String
+  package var text: String
   /// Whether the text was written without quotes.
-  var isPlain: Bool
+  package var isPlain: Bool
 
   /// Whether this is `null`, `~` or nothing at all.
-  var isNull: Bool { isPlain && ["", "~", "null", "Null", "NULL"].contains(text) }
+  package var isNull: Bool { isPlain && ["", "~", "null", "Null", "NULL"].contains(text) }
 
   /// The truth value; `yes`, `no`, `on` and `off` are some.
-  var bool: Bool? {
+  package var bool: Bool? {
     guard isPlain else { return nil }
     return switch text {
     case "true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON": true
@@ -19,13 +19,13 @@ struct YAMLScalar {
   }
 
   /// The whole number, also when it is written as `8.0`.
-  var integer: Int? { number.flatMap { Int(exactly: $0) } }
+  package var integer: Int? { number.flatMap { Int(exactly: $0) } }
 
   /// The number, quoted or not; infinities and not-a-number are numbers here.
   ///
   /// Quoted numbers and forms such as `1e-5`, which PyYAML takes for texts, count because mergekit
   /// turns them into numbers later.
-  var number: Double? {
+  package var number: Double? {
     let isNegative = text.hasPrefix("-")
     let digits = text.hasPrefix("-") || text.hasPrefix("+") ? text.dropFirst() : text[...]
     guard let first = digits.utf8.first, digits.utf8.count <= 400 else { return nil }

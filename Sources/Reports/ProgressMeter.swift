@@ -1,21 +1,24 @@
-/// How far work is that goes through a known number of bytes, in words.
+/// How far work is that goes through a known number of bytes or other things, in words.
 public struct ProgressMeter: Sendable, Hashable {
-  /// All bytes.
+  /// All bytes, or things.
   public let total: Int
-  /// The bytes that are behind.
+  /// What is counted, in the plural; nil for bytes.
+  public let noun: String?
+  /// Those that are behind.
   public private(set) var done = 0
   private var start: ContinuousClock.Instant
   private var doneAtStart = 0
   private var lastTenth = 0
 
   /// Starts to measure.
-  public init(total: Int, at start: ContinuousClock.Instant = .now) {
+  public init(total: Int, of noun: String? = nil, at start: ContinuousClock.Instant = .now) {
     self.total = total
+    self.noun = noun
     self.start = start
   }
 
-  /// Puts more bytes behind.
-  public mutating func advance(by bytes: Int) { done += bytes }
+  /// Puts more behind.
+  public mutating func advance(by count: Int) { done += count }
 
   /// Counts time from now on; what is behind already took none of it.
   public mutating func restart(at start: ContinuousClock.Instant = .now) {
@@ -26,14 +29,17 @@ public struct ProgressMeter: Sendable, Hashable {
   /// Whether everything is behind.
   public var isComplete: Bool { done >= total }
 
-  /// The share, the bytes, the rate and the time that is left.
+  /// The share, the bytes or things, the rate and the time that is left.
   public func text(at now: ContinuousClock.Instant = .now) -> String {
     let elapsed = (now - start) / .seconds(1)
     let rate = elapsed > 0 ? Double(done - doneAtStart) / elapsed : 0
     let left = isComplete ? 0 : Double(total - done) / rate
     let share = total == 0 ? 100 : Int(Double(done) / Double(total) * 100)
-    return "\(share) %  \(NumberText.bytes(done)) of \(NumberText.bytes(total))  "
-      + "\(NumberText.bytes(Int(min(rate, 9e15))))/s  \(NumberText.duration(left)) left"
+    let perSecond = Int(min(rate, 9e15))
+    let state =
+      noun.map { "\(done) of \(total) \($0)  \(perSecond)/s" }
+      ?? "\(NumberText.bytes(done)) of \(NumberText.bytes(total))  \(NumberText.bytes(perSecond))/s"
+    return "\(share) %  \(state)  \(NumberText.duration(left)) left"
   }
 
   /// The text when another ten per cent are behind since it was last given.

@@ -21,6 +21,7 @@ struct TinctureCommand: AsyncParsableCommand {
     version: TinctureVersion.current,
     subcommands: [
       MergeCommand.self, PlanCommand.self, InspectCommand.self, MethodsCommand.self,
-      ConvertCommand.self, BankCommand.self, DoctorCommand.self, BenchmarkCommand.self,
+      ConvertCommand.self, BankCommand.self, EvaluateCommand.self, DoctorCommand.self,
+      BenchmarkCommand.self,
     ])
 }

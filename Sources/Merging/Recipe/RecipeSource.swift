@@ -17,12 +17,15 @@ public struct RecipeSource: Sendable, Hashable {
   public let text: String
   /// What kind of text it is.
   public let origin: Origin
+  /// What the text is called in messages.
+  public let noun: String
 
   /// Names a text.
-  public init(name: String, text: String, origin: Origin = .file) {
+  public init(name: String, text: String, origin: Origin = .file, noun: String = "recipe") {
     self.name = name
     self.text = text
     self.origin = origin
+    self.noun = noun
   }
 
   /// The folder of the recipe file, in which relative paths are looked for, too.

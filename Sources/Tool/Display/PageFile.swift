@@ -2,7 +2,7 @@ import SystemPackage
 import Tincture
 import TinctureReports
 
-/// Writes a page, so that at every moment there is either the old file or the new one.
+/// Writes pages and tables, so that at every moment there is either the old file or the new one.
 enum PageFile {
   /// Writes a page.
   ///
@@ -16,25 +16,33 @@ enum PageFile {
   static func write(
     _ page: ReportPage, to output: FilePath, replaces: Bool, keeping inputs: [FilePath]
   ) throws(TinctureError) -> Int {
+    try write(page.html, called: "page", to: output, replaces: replaces, keeping: inputs)
+  }
+
+  /// Writes a text that messages call by a noun.
+  static func write(
+    _ text: String, called noun: String, to output: FilePath, replaces: Bool,
+    keeping inputs: [FilePath]
+  ) throws(TinctureError) -> Int {
     try CheckpointWriter.checkVacant(output, policy: .init(replace: replaces))
     if let existing = FileIdentity(of: output) {
       for input in inputs where FileIdentity(of: input) == existing {
         throw TinctureError(
-          .cannotCreate, "The page would replace what it describes. Choose another name.",
+          .cannotCreate, "The \(noun) would replace what it describes. Choose another name.",
           at: .init(file: output.string))
       }
     }
     let output = output.lexicallyNormalized()
     guard let name = output.lastComponent?.string, name != "..", name != "." else {
       throw TinctureError(
-        .cannotCreate, "The page needs a name of its own.", at: .init(file: output.string))
+        .cannotCreate, "The \(noun) needs a name of its own.", at: .init(file: output.string))
     }
     let parent = output.removingLastComponent()
     let partial = (parent.isEmpty ? FilePath(".") : parent)
       .appending(".\(name).tincture-partial")
-    let bytes = Array(page.html.utf8)
+    let bytes = Array(text.utf8)
     do throws(TinctureError) {
-      try write(bytes, to: partial, named: output)
+      try write(bytes, called: noun, to: partial, named: output)
       try Directories.rename(partial, to: output)
     } catch {
       Directories.remove(partial)
@@ -43,9 +51,9 @@ enum PageFile {
     return bytes.count
   }
 
-  private static func write(_ bytes: [UInt8], to path: FilePath, named output: FilePath)
-    throws(TinctureError)
-  {
+  private static func write(
+    _ bytes: [UInt8], called noun: String, to path: FilePath, named output: FilePath
+  ) throws(TinctureError) {
     let file: FileDescriptor
     do {
       file = try FileDescriptor.open(
@@ -53,13 +61,13 @@ enum PageFile {
         permissions: [.ownerReadWrite, .groupRead, .otherRead])
     } catch {
       throw TinctureError(
-        .cannotCreate, "The page cannot be made: \(error).", at: .init(file: output.string))
+        .cannotCreate, "The \(noun) cannot be made: \(error).", at: .init(file: output.string))
     }
     do {
       try file.closeAfter { _ = try file.writeAll(bytes) }
     } catch {
       throw TinctureError(
-        .io, "Writing the page failed: \(error). Free some space or choose another disk.",
+        .io, "Writing the \(noun) failed: \(error). Free some space or choose another disk.",
         at: .init(file: output.string))
     }
   }

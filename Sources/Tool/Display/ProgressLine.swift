@@ -39,11 +39,11 @@ final class ProgressLine: Sendable {
     }
   }
 
-  /// Work on a number of bytes begins.
-  func begin(total: Int, resumed: Int = 0) {
+  /// Work on a number of bytes, or of other things, begins.
+  func begin(total: Int, of noun: String? = nil, resumed: Int = 0) {
     state.withLock { state in
       state = State()
-      state.meter = ProgressMeter(total: total)
+      state.meter = ProgressMeter(total: total, of: noun)
       state.resumed = resumed
     }
   }

@@ -61,7 +61,11 @@ struct RecipeOptions: ParsableArguments {
             preset: preset))
       ]
     }
-    let file = file ?? ""
+    return try Self.recipes(in: file ?? "")
+  }
+
+  /// The recipes of a file.
+  static func recipes(in file: String) throws(TinctureError) -> [Recipe] {
     guard FileKind(of: FilePath(file)) != .directory else {
       throw TinctureError(
         .missingInput, "This is a directory; name the recipe file in it.", at: .init(file: file))

@@ -1,0 +1,93 @@
+import SystemPackage
+import TinctureCheckpoints
+import TinctureMerging
+import TinctureRecipes
+import TinctureTensors
+
+extension SuiteDecoder {
+  /// The models of a suite, with the recipes of named folders that are not listed themselves.
+  mutating func models(
+    _ node: YAMLNode, _ tasks: [EvaluationTask], _ file: FilePath
+  ) -> [SuiteModel] {
+    var models: [SuiteModel] = []
+    for item in items(node, "'models'") ?? [] {
+      let keys = ["name", "model", "recipe", "recipes", "experts", "reference"]
+      guard let members = members(of: item, keys: keys, in: "a model") else { continue }
+      let sources = ["model", "recipe", "recipes", "experts"].filter { members[$0] != nil }
+      guard let source = sources.first, sources.count == 1 else {
+        reportMissing(
+          keys, of: members, "A model needs one of 'model', 'recipe', 'recipes' and 'experts'.")
+        continue
+      }
+      if source == "recipes" {
+        let known = Set(models.map(\.source))
+        models += recipes(members["recipes"], file).filter { !known.contains($0.source) }
+      } else if let model = model(members, source, tasks) {
+        models.append(model)
+      }
+    }
+    return models
+  }
+
+  private mutating func model(
+    _ members: YAMLMembers, _ kind: String, _ tasks: [EvaluationTask]
+  ) -> SuiteModel? {
+    let source: SuiteModel.Source
+    let fallback: String
+    if kind == "experts" {
+      guard members[kind]?.scalar?.bool == true else {
+        report(members.position, "'experts' is 'true' or left out.")
+        return nil
+      }
+      if let task = tasks.first(where: { $0.expert == nil }) {
+        report(members.position, "The task '\(task.name)' names no 'expert'.")
+      }
+      (source, fallback) = (.experts, "individual experts")
+    } else {
+      guard let path = text(members[kind], "'\(kind)'")?.value else { return nil }
+      source = kind == "recipe" ? .recipe(path) : .model(path)
+      fallback = FilePath(path).stem ?? path
+    }
+    let name = text(members["name"], "'name'")?.value ?? fallback
+    return SuiteModel(
+      name: name, source: source,
+      reference: members["reference"].map { reference($0, tasks) } ?? [:])
+  }
+
+  private mutating func reference(
+    _ node: YAMLNode, _ tasks: [EvaluationTask]
+  ) -> [String: Double] {
+    let names = tasks.map(\.name)
+    guard let members = members(of: node, keys: names, in: "'reference'") else { return [:] }
+    var reference: [String: Double] = [:]
+    for name in names {
+      if let value = number(members[name], "'\(name)'") { reference[name] = value }
+    }
+    return reference
+  }
+
+  /// The recipes of a folder: `recipes/*.yaml`.
+  private mutating func recipes(_ node: YAMLNode?, _ file: FilePath) -> [SuiteModel] {
+    guard let node, let pattern = text(node, "'recipes'")?.value else { return [] }
+    let path = FilePath(pattern)
+    guard let name = path.lastComponent?.string, name.hasPrefix("*."),
+      !path.string.dropLast(name.count).contains("*")
+    else {
+      report(node.position, "'recipes' is a folder and '*.yaml': 'recipes/*.yaml'.")
+      return []
+    }
+    let relative = path.removingLastComponent()
+    let folder = file.removingLastComponent().pushing(relative)
+    let found: [String]
+    do throws(TinctureError) {
+      found = try FolderListing.names(in: folder.isEmpty ? "." : folder) ?? []
+    } catch {
+      report(node.position, error.message)
+      return []
+    }
+    return found.filter { $0.hasSuffix(name.dropFirst()) }.map {
+      let recipe = relative.appending($0)
+      return SuiteModel(name: recipe.stem ?? $0, source: .recipe(recipe.string))
+    }
+  }
+}

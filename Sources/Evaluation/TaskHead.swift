@@ -1,0 +1,101 @@
+internal import SystemPackage
+internal import TinctureNetworks
+internal import TinctureSafetensors
+internal import TinctureTensors
+internal import TinctureTorch
+
+/// A linear layer from features to scores, which belongs to a task and not to the models.
+struct TaskHead {
+  private let weight: TorchTensor
+  private let bias: TorchTensor?
+  private let normalizesFeatures: Bool
+  private let bytes: [[UInt8]]
+
+  /// Reads a head.
+  ///
+  /// - Throws: `missingInput` when the file is not there, `checkpoint` when a tensor is missing or
+  ///   misshapen.
+  init(
+    reading reference: TaskHeadReference, in suite: EvaluationSuite, on device: TorchDevice
+  ) throws(TinctureError) {
+    let file = try SafetensorsFile(opening: suite.path(reference.file))
+    let width = suite.network.featureWidth
+    let (weight, weightBytes) = try Self.tensor(reference.weight, of: file, on: device)
+    guard weight.rank == 2, weight.shape[1] == width else {
+      throw TinctureError(
+        .checkpoint,
+        "The head's shape is \(weight.shape); it must be [classes, \(width)] for the features of the"
+          + " network.", at: .init(file: file.file.path.string, tensor: reference.weight))
+    }
+    var bytes = [weightBytes]
+    var bias: TorchTensor?
+    if let name = reference.bias {
+      let (tensor, biasBytes) = try Self.tensor(name, of: file, on: device)
+      guard tensor.shape == [weight.shape[0]] else {
+        throw TinctureError(
+          .checkpoint,
+          "The bias has the shape \(tensor.shape); it must be [\(weight.shape[0])], one number for"
+            + " each class.", at: .init(file: file.file.path.string, tensor: name))
+      }
+      bias = tensor
+      bytes.append(biasBytes)
+    }
+    self.weight = weight
+    self.bias = bias
+    self.bytes = bytes
+    normalizesFeatures = reference.normalizesFeatures
+  }
+
+  private static func tensor(
+    _ name: String, of file: SafetensorsFile, on device: TorchDevice
+  ) throws(TinctureError) -> (TorchTensor, [UInt8]) {
+    guard let stored = file.header.tensors.first(where: { $0.name == name }) else {
+      throw TinctureError(
+        .checkpoint, "The file of heads has no such tensor.",
+        at: .init(file: file.file.path.string, tensor: name))
+    }
+    let bytes = try file.file.bytes(at: stored.byteOffset, count: stored.byteCount)
+    let tensor = try TorchTensor(
+      copying: bytes, shape: stored.shape.extents, dtype: stored.dtype)
+    return (try tensor.converted(to: .f32).moved(to: device), bytes)
+  }
+
+  /// Mixes the layer into a digest.
+  func update(_ digest: inout ContentDigest) {
+    digest.update("head \(weight.shape) \(bias != nil) \(normalizesFeatures)")
+    for part in bytes { part.withUnsafeBytes { digest.update($0) } }
+  }
+
+  /// The scores [N, classes] of features [N, width].
+  func callAsFunction(_ features: TorchTensor) throws(TinctureError) -> TorchTensor {
+    let features = normalizesFeatures ? try features.normalized() : features
+    return try features.linear(weight: weight, bias: bias)
+  }
+}
+
+extension ImageNormalization {
+  /// Images for a network: [N, channels, height, width] in single precision.
+  ///
+  /// Grey images [N, height, width] get their axis of channels, and are repeated for networks of several.
+  func callAsFunction(
+    _ stored: TorchTensor, for network: any ImageEncoder
+  ) throws(TinctureError) -> TorchTensor {
+    var images = try stored.converted(to: .f32)
+    if images.rank == 3 { images = try images.unsqueezed(at: 1) }
+    let extents = images.shape
+    guard images.rank == 4, extents[2] == network.imageSize, extents[3] == network.imageSize,
+      extents[1] == network.channels || extents[1] == 1
+    else {
+      throw TinctureError(
+        .data,
+        "Images of the shape \(stored.shape.dropFirst()) do not fit the network, which takes"
+          + " [\(network.channels), \(network.imageSize), \(network.imageSize)].")
+    }
+    func spread(_ values: [Double]) throws(TinctureError) -> TorchTensor {
+      try TorchTensor(values.map(Float.init), shape: [1, values.count, 1, 1], on: images.device)
+    }
+    images = try (images / range - spread(mean)) / spread(deviation)
+    guard extents[1] < network.channels, images.shape[1] == 1 else { return images }
+    return try images.expanded([extents[0], network.channels, extents[2], extents[3]])
+  }
+}

@@ -1,0 +1,113 @@
+import ArgumentParser
+import SystemPackage
+import Tincture
+
+struct EvaluateCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "evaluate",
+    abstract: "Measure how good models are at the tasks of a suite.",
+    discussion: """
+      A suite is a YAML file that names a network, tasks with their data and heads, \
+      and models to compare with. A MODEL is a checkpoint, FILE#EXPERT, a bank (whose \
+      experts do the tasks of their names), a recipe (which is carried out first), or \
+      the name of a model that the suite lists. Without one all that the suite lists \
+      are measured. Outputs are kept by content: what was measured before costs nothing.
+
+      Normalised is the mean share of the experts' quality; forgotten is how much worse \
+      than the base the tasks are, counting those that are worse.
+
+      EXAMPLE
+        tincture evaluate Examples/Vision/suite.yaml merged --json
+        tincture evaluate Examples/Vision/suite.yaml --html report.html
+      """)
+
+  @Argument(help: "The suite.")
+  var suite: String
+
+  @Argument(help: "What to measure.")
+  var model: [String] = []
+
+  @Option(name: .customLong("task"), help: "Measure this task only; may be repeated.")
+  var tasks: [String] = []
+
+  @Option(help: "Use only the first examples of each task, as many as this.")
+  var limit: Int?
+
+  @Flag(help: "Measure neither the base nor the experts to compare with.")
+  var plain = false
+
+  @OptionGroup(title: "Results") var output: EvaluationOutputOptions
+  @OptionGroup(title: "Engines") var engines: EngineOptions
+  @OptionGroup(title: "Computation") var computation: ComputationOptions
+  @OptionGroup(title: "Resources") var resources: ResourceOptions
+  @OptionGroup(title: "Display") var display: DisplayOptions
+
+  func validate() throws {
+    if let limit, limit < 1 { throw ValidationError("--limit must be at least 1.") }
+  }
+
+  func run() async throws {
+    try await Console.reporting { () async throws(TinctureError) in
+      Signals.install()
+      let suite = try selectedSuite()
+      try output.check()
+      try computation.prepare(engines)
+      var evaluator = Evaluator(suite)
+      evaluator.device = try computation.torchDevice
+      evaluator.precision = computation.bf16 ? .bf16 : .full
+      evaluator.cache = output.outputCache
+      evaluator.exampleLimit = limit
+      evaluator.interruption = Signals.interruption
+      let progress = ProgressLine(isQuiet: display.quiet, patience: .seconds(2))
+      defer { progress.close() }
+      let shelf = EvaluationShelf(suite: suite, engine: resources.engine)
+      defer { shelf.clear() }
+      let named = try shelf.models(model)
+      let table = try await measure(evaluator, named, shelf, progress)
+      progress.close()
+      try output.write(table, suite)
+      Console.result(display.json ? table.json.text() : table.text)
+      if !display.json, !display.quiet { for note in table.notes { Console.remark(note) } }
+    }
+  }
+
+  private func measure(
+    _ evaluator: Evaluator, _ named: [SuiteModel], _ shelf: EvaluationShelf,
+    _ progress: ProgressLine
+  ) async throws(TinctureError) -> EvaluationTable {
+    let suite = evaluator.suite
+    let comparisons = plain ? (base: nil, experts: nil) : shelf.comparisons
+    let extra = [comparisons.base, comparisons.experts].compactMap(\.self)
+      .filter { model in !named.contains { $0.source == model.source } }
+    let each = try evaluator.exampleCount()
+    progress.begin(total: each * (named.count + extra.count), of: "examples")
+    var found: [SuiteModel.Source: ModelScores] = [:]
+    var rows: [ModelScores] = []
+    for (position, model) in (named + extra).enumerated() {
+      let opened = try await shelf.open(model)
+      let scores = try evaluator.evaluate(opened) { progress.advance(by: $0) }
+      shelf.close(model)
+      found[model.source] = scores
+      if position < named.count { rows.append(scores) }
+    }
+    return EvaluationTable(
+      suite: suite, rows: rows, base: comparisons.base.flatMap { found[$0.source] },
+      experts: comparisons.experts.flatMap { found[$0.source] })
+  }
+
+  /// The suite with the tasks that were asked for.
+  private func selectedSuite() throws(TinctureError) -> EvaluationSuite {
+    var suite = try EvaluationSuite(reading: FilePath(suite))
+    let known = suite.tasks.map(\.name)
+    for task in tasks where !known.contains(task) {
+      let hint = nearestName(to: task, among: known).map { "; did you mean '\($0)'?" } ?? "."
+      throw TinctureError(
+        .usage,
+        "The suite has no task '\(task)'\(hint) It has \(known.joined(separator: ", ")).",
+        at: .init(file: suite.file.string))
+    }
+    if !tasks.isEmpty { suite.tasks.removeAll { !tasks.contains($0.name) } }
+    if let batch = computation.batch { suite.batchSize = batch }
+    return suite
+  }
+}

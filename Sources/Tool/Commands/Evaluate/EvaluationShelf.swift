@@ -1,0 +1,123 @@
+import Foundation
+import SystemPackage
+import Synchronization
+import Tincture
+
+/// Finds what a command line calls a model, and carries recipes out for as long as their result is needed.
+final class EvaluationShelf: Sendable {
+  private let suite: EvaluationSuite
+  private let engine: MergeEngine
+  private let merged = Mutex<[String: FilePath]>([:])
+
+  init(suite: EvaluationSuite, engine: MergeEngine) {
+    self.suite = suite
+    self.engine = engine
+  }
+
+  /// What scores are compared with: the base and the experts, where the suite names them.
+  var comparisons: (base: SuiteModel?, experts: SuiteModel?) {
+    let base = suite.base.map { SuiteModel(name: "base", source: .model($0)) }
+    let experts =
+      suite.tasks.allSatisfy { $0.expert != nil }
+      ? SuiteModel(name: "individual experts", source: .experts) : nil
+    return (base, experts)
+  }
+
+  /// The models that words name; all that the suite lists when there are none.
+  func models(_ words: [String]) throws(TinctureError) -> [SuiteModel] {
+    guard !words.isEmpty else {
+      guard !suite.models.isEmpty else {
+        throw TinctureError(
+          .usage, "The suite lists no models; name some: tincture evaluate SUITE MODEL …",
+          at: .init(file: suite.file.string))
+      }
+      return suite.models
+    }
+    return words.map { word in
+      if !ModelReference.isOnDisk(word),
+        let listed = suite.models.first(where: { $0.name == word })
+      {
+        return listed
+      }
+      let isRecipe = word.hasSuffix(".yaml") || word.hasSuffix(".yml")
+      return SuiteModel(name: word, source: isRecipe ? .recipe(word) : .model(word))
+    }
+  }
+
+  /// Makes a model ready for an evaluation.
+  func open(_ model: SuiteModel) async throws(TinctureError) -> EvaluatedModel {
+    switch model.source {
+    case .model(let word):
+      let reference = try ModelReference(parsing: word, exists: isThere)
+      let path = place(reference.path)
+      if reference.expert == nil, reference.adapter == nil, Self.isBank(path) {
+        return try EvaluatedModel(
+          model.name, bank: path, tasks: suite.tasks, reference: model.reference)
+      }
+      return EvaluatedModel(model.name, reference, reference: model.reference)
+    case .experts:
+      var experts: [String: ModelReference] = [:]
+      for task in suite.tasks {
+        guard let expert = task.expert else { continue }
+        experts[task.name] = try ModelReference(parsing: expert, exists: isThere)
+      }
+      return EvaluatedModel(model.name, perTask: experts, reference: model.reference)
+    case .recipe(let word):
+      let output = try await merge(place(word))
+      return EvaluatedModel(
+        model.name, ModelReference(path: output.string), reference: model.reference)
+    }
+  }
+
+  /// Drops what was made for a model.
+  func close(_ model: SuiteModel) {
+    guard case .recipe(let word) = model.source else { return }
+    let output = merged.withLock { $0.removeValue(forKey: place(word).string) }
+    if let output { try? FileManager.default.removeItem(atPath: output.string) }
+  }
+
+  /// Drops everything that was made.
+  func clear() {
+    for output in merged.withLock({ $0.values.map(\.self) }) {
+      try? FileManager.default.removeItem(atPath: output.string)
+    }
+  }
+
+  private func merge(_ file: FilePath) async throws(TinctureError) -> FilePath {
+    let folder = FileManager.default.temporaryDirectory
+      .appending(path: "tincture-\(UUID().uuidString)")
+    do {
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    } catch {
+      throw TinctureError(
+        .cannotCreate,
+        "There is no place for the result of the recipe: \(error.localizedDescription) Set TMPDIR.",
+        at: .init(file: folder.path))
+    }
+    merged.withLock { $0[file.string] = FilePath(folder.path) }
+    let output = FilePath(folder.path).appending("merged")
+    let recipes = try RecipeOptions.recipes(in: file.string)
+    let job = MergeJob(recipes: recipes, output: output, engine: engine)
+    _ = try await job.run(interruption: Signals.interruption)
+    return output
+  }
+
+  /// A path as it stands, or beside the suite.
+  private func place(_ text: String) -> FilePath {
+    let path = FilePath(text)
+    if path.isRelative, FileKind(of: path) == .missing {
+      let beside = suite.folder.pushing(path)
+      if FileKind(of: beside) != .missing { return beside }
+    }
+    return path
+  }
+
+  private func isThere(_ path: String) -> Bool { FileKind(of: place(path)) != .missing }
+
+  private static func isBank(_ path: FilePath) -> Bool {
+    guard FileKind(of: path) == .file, let file = try? SafetensorsFile(opening: path) else {
+      return false
+    }
+    return file.header.metadata.contains { $0.key == BankManifest.metadataKey }
+  }
+}
