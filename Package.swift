@@ -90,7 +90,9 @@ let package = Package(
     module("Reports", []),
     module("Torch", ["TinctureTensors"]),
     module("Metrics", ["TinctureTensors"]),
-    module("Networks", ["TinctureTensors", "TinctureTorch"]),
+    module(
+      "Networks",
+      ["TinctureTensors", "TinctureJSON", "TinctureCheckpoints", "TinctureTorch", system]),
     module(
       "Evaluation",
       [
@@ -153,7 +155,7 @@ let package = Package(
       "Networks",
       [
         "TinctureNetworks", "TinctureTorch", "TinctureTensors", "TinctureSafetensors",
-        "TinctureJSON", system,
+        "TinctureCheckpoints", "TinctureJSON", system,
       ], resources: [.copy("Fixtures")]),
     tests(
       "Metrics", ["TinctureMetrics", "TinctureTensors"], resources: [.copy("Fixtures")]),

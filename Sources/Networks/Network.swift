@@ -22,6 +22,16 @@ public struct ParameterShape: Sendable, Hashable {
 public protocol Network: Sendable {
   /// Every parameter that the network needs, in the order of the computation.
   var parameterShapes: [ParameterShape] { get }
+
+  /// The same network under the names that a model gives to its parameters.
+  ///
+  /// Models of one architecture differ in the modules around it (`bert.`, `model.visual.`) and in styles of
+  /// names. A network without such freedom returns itself.
+  ///
+  /// - Parameter shapes: The extents of the model's tensors by name.
+  /// - Returns: The network whose ``parameterShapes`` have the model's names.
+  /// - Throws: `checkpoint` when the names are ambiguous.
+  func fitted(to shapes: [String: [Int]]) throws(TinctureError) -> Self
 }
 
 /// A network from images to features.
@@ -46,6 +56,9 @@ public protocol ImageEncoder: Network {
 }
 
 extension Network {
+  /// The network itself.
+  public func fitted(to shapes: [String: [Int]]) throws(TinctureError) -> Self { self }
+
   /// Makes sure that a model has every parameter in the right shape.
   ///
   /// - Parameter shapes: The extents of the model's tensors by name.

@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+"""Records what PyTorch's implementations of the networks compute with random weights.
+
+Needs torch, transformers, timm, open_clip_torch, torchvision and safetensors; `make_fixtures.py NAME …`
+makes some, without a name all. A file NAME.safetensors holds `parameters/…` as the model saves them,
+`inputs/…`, `outputs/…`, and for some `gradients/…`, the derivatives of sum(output · inputs/cotangent);
+its metadata holds the configuration. The texts' ids are in tokenizers.json.
+"""
+import json
+import os
+import sys
+
+import torch
+from safetensors.torch import save_file
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+FIXTURES = {}
+
+
+def fixture(function):
+    FIXTURES[function.__name__] = function
+    return function
+
+
+def randomize(model, scale=0.15):
+    """Fills all parameters, so that no bias is zero and no factor is one."""
+    with torch.no_grad():
+        for name, value in sorted(model.state_dict().items()):
+            if not value.is_floating_point():
+                continue
+            if "running_var" in name:
+                value.uniform_(0.5, 1.5)
+            else:
+                value.normal_(0, scale)
+                if ("norm" in name.lower() or "ln_" in name or "bn" in name) and name.endswith("weight"):
+                    value.add_(1)
+    return model.eval()
+
+
+def state(model, prefix=""):
+    return {prefix + name: value for name, value in model.state_dict().items()
+            if "position_ids" not in name and "num_batches" not in name}
+
+
+def write(name, configuration, parameters, inputs, outputs, gradients=None):
+    tensors = {}
+    groups = {"parameters": parameters, "inputs": inputs, "outputs": outputs, "gradients": gradients or {}}
+    for group, values in groups.items():
+        for key, value in values.items():
+            tensors[f"{group}/{key}"] = value.detach().clone().contiguous()
+    path = os.path.join(HERE, name + ".safetensors")
+    save_file(tensors, path, {"configuration": json.dumps(configuration)})
+    print(f"{name}: {os.path.getsize(path)} bytes")
+
+
+def gradients_of(model, output, cotangent, names=None):
+    (output * cotangent).sum().backward()
+    return {name: value.grad for name, value in model.named_parameters()
+            if value.grad is not None and (names is None or any(part in name for part in names))}
+
+
+def config_of(model):
+    return json.loads(model.config.to_json_string())
+
+
+# Vision transformer
+
+
+def timm_model(pool, image=12, patch=4, width=16, depth=2, heads=2, hidden=24):
+    from timm.models.vision_transformer import VisionTransformer
+
+    model = VisionTransformer(
+        img_size=image, patch_size=patch, embed_dim=width, depth=depth, num_heads=heads,
+        mlp_ratio=hidden / width, num_classes=0, class_token=pool == "token", global_pool=pool,
+        fc_norm=False)
+    return randomize(model)
+
+
+def vision_configuration(pooling, patch_module):
+    return {
+        "model_type": "vision_transformer", "image_size": 12, "num_channels": 3, "patch_size": 4,
+        "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24,
+        "layer_norm_eps": 1e-6, "hidden_act": "gelu", "pooling": pooling, "patch_module": patch_module}
+
+
+@fixture
+def vision_transformer_token():
+    model = timm_model("token")
+    images = torch.randn(3, 3, 12, 12)
+    output = model(images)
+    cotangent = torch.randn_like(output)
+    write("vision_transformer_token", vision_configuration("token", "patch_embed.proj"), state(model),
+          {"images": images, "cotangent": cotangent}, {"features": output},
+          gradients_of(model, output, cotangent))
+
+
+@fixture
+def vision_transformer_mean():
+    model = timm_model("avg")
+    images = torch.randn(3, 3, 12, 12)
+    parameters = {name.replace("patch_embed.proj", "patch_embed"): value
+                  for name, value in state(model).items()}
+    write("vision_transformer_mean", vision_configuration("mean", "patch_embed"), parameters,
+          {"images": images}, {"features": model(images)})
+
+
+# BERT and RoBERTa
+
+
+def token_inputs(vocabulary, lengths, padding, left=False, specials=5, types=False):
+    width = max(lengths)
+    ids = torch.full((len(lengths), width), padding)
+    mask = torch.zeros(len(lengths), width, dtype=torch.long)
+    for row, length in enumerate(lengths):
+        where = slice(width - length, width) if left else slice(0, length)
+        ids[row, where] = torch.randint(specials, vocabulary, (length,))
+        mask[row, where] = 1
+    inputs = {"ids": ids, "mask": mask}
+    if types:
+        inputs["types"] = (torch.arange(width) >= width // 2).long().expand(len(lengths), -1).contiguous()
+    return inputs
+
+
+def arguments(inputs):
+    names = {"ids": "input_ids", "mask": "attention_mask", "types": "token_type_ids",
+             "images": "pixel_values"}
+    return {names[key]: value for key, value in inputs.items() if key in names}
+
+
+BERT = dict(vocab_size=50, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+            intermediate_size=24, max_position_embeddings=20, hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0)
+
+
+@fixture
+def bert():
+    from transformers import BertConfig, BertModel
+
+    model = randomize(BertModel(BertConfig(**BERT, architectures=["BertModel"])))
+    inputs = token_inputs(50, [9, 4, 7], 0, types=True)
+    output = model(**arguments(inputs))
+    cotangent = torch.randn_like(output.pooler_output)
+    write("bert", config_of(model), state(model), {**inputs, "cotangent": cotangent},
+          {"features": output.pooler_output, "states": output.last_hidden_state},
+          gradients_of(model, output.pooler_output, cotangent))
+
+
+@fixture
+def bert_classifier():
+    from transformers import BertConfig, BertForSequenceClassification
+
+    model = randomize(BertForSequenceClassification(BertConfig(
+        **BERT, num_labels=3, architectures=["BertForSequenceClassification"], hidden_act="relu")))
+    inputs = token_inputs(50, [9, 4, 7], 0)
+    write("bert_classifier", config_of(model), state(model), inputs,
+          {"logits": model(**arguments(inputs)).logits})
+
+
+@fixture
+def roberta_classifier():
+    from transformers import RobertaConfig, RobertaForSequenceClassification
+
+    model = randomize(RobertaForSequenceClassification(RobertaConfig(
+        **BERT, type_vocab_size=1, num_labels=4, pad_token_id=1, layer_norm_eps=1e-5,
+        architectures=["RobertaForSequenceClassification"])))
+    inputs = token_inputs(50, [9, 4, 7], 1)
+    write("roberta_classifier", config_of(model), state(model), inputs,
+          {"logits": model(**arguments(inputs)).logits})
+
+
+@fixture
+def minilm():
+    from transformers import BertConfig, BertModel
+
+    model = randomize(BertModel(BertConfig(**BERT, architectures=["BertModel"])))
+    inputs = token_inputs(50, [9, 4, 7], 0)
+    states = model(**arguments(inputs)).last_hidden_state
+    weights = inputs["mask"].unsqueeze(-1).float()
+    mean = (states * weights).sum(1) / weights.sum(1)
+    write("minilm", config_of(model), state(model), inputs,
+          {"features": torch.nn.functional.normalize(mean, dim=-1)})
+
+
+def allow_torchvision_without_operators():
+    """A torchvision that was built for another torch lacks its compiled operators, which no network uses."""
+    library = torch.library.Library("torchvision", "DEF")
+    for name in ("nms", "qnms"):
+        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    return library
+
+
+if __name__ == "__main__":
+    library = allow_torchvision_without_operators() if os.environ.get("NO_VISION_OPERATORS") else None
+    for name, function in FIXTURES.items():
+        if len(sys.argv) == 1 or name in sys.argv[1:]:
+            torch.manual_seed(20261121)
+            function()
