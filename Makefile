@@ -4,9 +4,10 @@
 demo:            ## build and merge the bundled vision experts by several methods
 	Scripts/demo
 
-test:            ## all tests, with LibTorch in .venv/torch and OpenBLAS where it may be installed
+test:            ## all tests, with LibTorch in .venv/torch, OpenBLAS and MiniLM where they may be installed
 	Scripts/install_engines
 	Scripts/install_torch
+	Scripts/install_minilm
 	swift test --parallel
 
 check:           ## what must hold before a commit: format, warnings, tests, line budget, documentation

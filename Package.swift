@@ -92,7 +92,10 @@ let package = Package(
     module("Metrics", ["TinctureTensors"]),
     module(
       "Networks",
-      ["TinctureTensors", "TinctureJSON", "TinctureCheckpoints", "TinctureTorch", system]),
+      [
+        "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureCheckpoints",
+        "TinctureTorch", system,
+      ]),
     module(
       "Evaluation",
       [

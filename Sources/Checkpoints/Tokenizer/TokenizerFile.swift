@@ -1,7 +1,7 @@
-import SystemPackage
-import TinctureJSON
+package import SystemPackage
+package import TinctureJSON
 import TinctureSafetensors
-import TinctureTensors
+package import TinctureTensors
 
 /// A file of a tokenizer, to be written beside the model.
 public struct TokenizerFile: Sendable, Hashable {
@@ -61,7 +61,7 @@ public struct TokenizerFile: Sendable, Hashable {
   ///
   /// - Throws: `checkpoint` with the byte offset when the file is no JSON object, and what `read`
   ///   throws.
-  static func readObject(_ name: String, in directory: FilePath) throws(TinctureError)
+  package static func readObject(_ name: String, in directory: FilePath) throws(TinctureError)
     -> JSONObject?
   {
     guard let contents = try read(name, in: directory) else { return nil }
@@ -79,7 +79,9 @@ public struct TokenizerFile: Sendable, Hashable {
   /// Reads a text file of a directory; nil when there is no file of that name.
   ///
   /// - Throws: `checkpoint` when the file is not UTF-8, and what `read` throws.
-  static func readText(_ name: String, in directory: FilePath) throws(TinctureError) -> String? {
+  package static func readText(_ name: String, in directory: FilePath) throws(TinctureError)
+    -> String?
+  {
     guard let contents = try read(name, in: directory) else { return nil }
     guard let text = String(validating: contents, as: UTF8.self) else {
       throw TinctureError(

