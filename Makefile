@@ -1,5 +1,5 @@
 # The two commands of the README, and what maintainers run.
-.PHONY: demo test check format bench bench-banks differential documentation
+.PHONY: demo test check format bench bench-banks bench-networks differential documentation
 
 demo:            ## build and merge the bundled vision experts by several methods
 	Scripts/demo
@@ -24,6 +24,11 @@ bench:           ## compare with mergekit on synthetic Llama-shaped models (see 
 bench-banks:     ## sizes, errors and rates of expert banks
 	swift build -c release --product tincture
 	python3 Benchmarks/bench_banks.py $(BENCH)
+
+bench-networks:  ## a vision transformer's passes against PyTorch in Python
+	Scripts/install_torch
+	swift build -c release --product tincture
+	.venv/torch/bin/python Benchmarks/bench_networks.py $(BENCH)
 
 differential:    ## compare weights with mergekit's on tiny models
 	swift build -c release --product tincture

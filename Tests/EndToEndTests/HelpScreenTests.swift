@@ -10,7 +10,7 @@ struct HelpScreenTests {
     arguments: [
       "", "merge", "plan", "inspect", "methods", "convert", "doctor", "bank", "bank create",
       "bank add", "bank remove", "bank show", "bank extract", "bank verify", "benchmark",
-      "benchmark codecs", "benchmark bank", "evaluate",
+      "benchmark codecs", "benchmark bank", "benchmark network", "evaluate",
     ])
   func matches(command: String) async throws {
     let workshop = try Workshop()

@@ -5,16 +5,18 @@ import Tincture
 struct BenchmarkCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "benchmark",
-    abstract: "Measure how fast this machine codes and decodes weights.",
+    abstract: "Measure how fast this machine codes weights and runs networks.",
     discussion: """
-      Rates are of one processor, in bytes of float32 elements a second, whatever \
-      the codes take. Nothing else should run meanwhile.
+      Rates of codecs are of one processor, in bytes of float32 elements a second, \
+      whatever the codes take. Nothing else should run meanwhile.
 
       EXAMPLE
         tincture benchmark codecs
         tincture benchmark bank experts.bank --json
       """,
-    subcommands: [BenchmarkCodecsCommand.self, BenchmarkBankCommand.self])
+    subcommands: [
+      BenchmarkCodecsCommand.self, BenchmarkBankCommand.self, BenchmarkNetworkCommand.self,
+    ])
 }
 
 struct BenchmarkCodecsCommand: AsyncParsableCommand {
