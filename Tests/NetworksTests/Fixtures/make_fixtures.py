@@ -181,6 +181,80 @@ def minilm():
           {"features": torch.nn.functional.normalize(mean, dim=-1)})
 
 
+# CLIP
+
+
+def clip_config(**changes):
+    from transformers import CLIPConfig
+
+    text = dict(vocab_size=40, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+                intermediate_size=24, max_position_embeddings=12, bos_token_id=38, eos_token_id=39,
+                pad_token_id=39)
+    vision = dict(image_size=12, patch_size=4, hidden_size=24, num_hidden_layers=2, num_attention_heads=2,
+                  intermediate_size=32)
+    for section in (text, vision):
+        section.update(changes)
+    return CLIPConfig(text_config=text, vision_config=vision, projection_dim=10)
+
+
+def clip_texts(end):
+    """Texts that end early, padded with the end, as CLIP's tokenizer pads."""
+    ids = torch.full((4, 9), end)
+    for row, length in enumerate([8, 3, 5, 1]):
+        ids[row, 1:length] = torch.randint(0, end - 1, (length - 1,))
+    ids[:, 0] = end - 1
+    ids[3, 1:] = end
+    return ids
+
+
+@fixture
+def clip():
+    from transformers import CLIPModel
+
+    model = randomize(CLIPModel(clip_config()))
+    inputs = {"images": torch.randn(3, 3, 12, 12), "ids": clip_texts(39)}
+    inputs["mask"] = torch.cat([torch.ones(4, 1), (inputs["ids"][:, :-1] != 39)], 1).long()
+    result = model(**arguments(inputs))
+    image = model.visual_projection(model.vision_model(inputs["images"]).pooler_output)
+    text = model.text_projection(model.text_model(inputs["ids"]).pooler_output)
+    write("clip", config_of(model), state(model), inputs,
+          {"logits": result.logits_per_image, "image": image, "text": text})
+
+
+@fixture
+def clip_legacy():
+    """GELU, and the end of texts at the largest id, which is not padding."""
+    from transformers import CLIPModel
+
+    config = clip_config(hidden_act="gelu")
+    config.text_config.eos_token_id = 2
+    model = randomize(CLIPModel(config))
+    inputs = {"images": torch.randn(3, 3, 12, 12), "ids": clip_texts(39)}
+    result = model(**arguments(inputs))
+    write("clip_legacy", config_of(model), state(model), inputs, {"logits": result.logits_per_image})
+
+
+@fixture
+def open_clip():
+    """open_clip's own model with QuickGELU and, for task vectors' image encoders, the longer names."""
+    import open_clip as library
+
+    configuration = {
+        "embed_dim": 10, "quick_gelu": True,
+        "vision_cfg": {"image_size": 12, "layers": 2, "width": 24, "head_width": 12, "patch_size": 4},
+        "text_cfg": {"context_length": 9, "vocab_size": 40, "width": 16, "heads": 2, "layers": 2}}
+    model = randomize(library.CLIP(**configuration))
+    images, ids = torch.randn(3, 3, 12, 12), clip_texts(39)
+    image, text = model.encode_image(images), model.encode_text(ids)
+    logits = model.get_logits(images, ids)[0]
+    cotangent = torch.randn_like(image)
+    gradients = gradients_of(model, image, cotangent, ["visual"])
+    parameters = {name: value for name, value in state(model).items() if name != "attn_mask"}
+    write("open_clip", {"model_cfg": configuration}, parameters,
+          {"images": images, "ids": ids, "cotangent": cotangent},
+          {"logits": logits, "image": image, "text": text}, gradients)
+
+
 # Tokenizers
 
 TEXTS = [
