@@ -32,6 +32,14 @@ struct ConfigurationReader {
     return value
   }
 
+  /// Whether a setting is written, be it as `null`.
+  func has(_ key: String) -> Bool { object[key] != nil }
+
+  /// How many of something; nil when the setting is absent or `null`.
+  func optionalCount(_ key: String) throws(TinctureError) -> Int? {
+    value(key) == nil ? nil : try count(key)
+  }
+
   /// How many of something, or a size: positive.
   func count(_ key: String, or fallback: Int? = nil) throws(TinctureError) -> Int {
     guard let value = value(key) else { return try absent(key, fallback) }
@@ -116,6 +124,7 @@ struct ConfigurationReader {
   /// Makes sure that a setting, where it is there, has the one value that a network can compute.
   func expect(_ key: String, _ expected: JSONValue) throws(TinctureError) {
     guard let value = value(key), value != expected else { return }
+    if let number = value.doubleValue, number == expected.doubleValue { return }
     throw refusal(key, "is supported only as \(expected.text(indentation: nil))")
   }
 

@@ -255,6 +255,88 @@ def open_clip():
           {"logits": logits, "image": image, "text": text}, gradients)
 
 
+# The family of Llama
+
+LLAMA = dict(vocab_size=40, hidden_size=16, num_hidden_layers=2, num_attention_heads=4,
+             num_key_value_heads=2, intermediate_size=24, max_position_embeddings=64, bos_token_id=1,
+             eos_token_id=2, pad_token_id=0)
+
+
+def language(name, config, left=False, gradients=False, older=None, lengths=(11, 5, 8)):
+    """The scores where texts are; the loss's own reference is transformers' loss of the first text."""
+    from transformers import AutoModelForCausalLM
+
+    config.architectures = [name]
+    model = randomize(AutoModelForCausalLM.from_config(config))
+    inputs = token_inputs(40, list(lengths), 0, left=left)
+    logits = model(**arguments(inputs)).logits
+    logits = logits * inputs["mask"].unsqueeze(-1)
+    loss = model(inputs["ids"][:1], labels=inputs["ids"][:1]).loss
+    parameters = state(model)
+    if config.tie_word_embeddings:
+        parameters.pop("lm_head.weight", None)
+    configuration = config_of(model)
+    configuration.update(older or {})
+    for key in [key for key, value in (older or {}).items() if value == "absent"]:
+        configuration.pop(key)
+    values = {}
+    if gradients:
+        inputs["cotangent"] = torch.randn_like(logits)
+        values = gradients_of(model, logits, inputs["cotangent"])
+    write(name, configuration, parameters, inputs, {"logits": logits, "loss": loss}, values)
+
+
+@fixture
+def llama():
+    from transformers import LlamaConfig
+
+    language("llama", LlamaConfig(**LLAMA, rope_parameters={"rope_type": "default", "rope_theta": 500.0}),
+             gradients=True)
+
+
+@fixture
+def llama_linear():
+    """Biases everywhere, heads wider than usual, and the older names of settings."""
+    from transformers import LlamaConfig
+
+    scaling = {"type": "linear", "factor": 4.0}
+    language("llama_linear", LlamaConfig(
+        **LLAMA, head_dim=6, attention_bias=True, mlp_bias=True,
+        rope_parameters={"rope_type": "linear", "factor": 4.0, "rope_theta": 10000.0}),
+        older={"rope_parameters": "absent", "rope_scaling": scaling, "rope_theta": 10000.0}, left=True)
+
+
+@fixture
+def llama3():
+    from transformers import LlamaConfig
+
+    rope = {"rope_type": "llama3", "rope_theta": 100.0, "factor": 8.0, "low_freq_factor": 1.0,
+            "high_freq_factor": 2.0, "original_max_position_embeddings": 16}
+    language("llama3", LlamaConfig(**LLAMA, head_dim=16, rope_parameters=rope, tie_word_embeddings=True),
+             lengths=(40, 5))
+
+
+@fixture
+def mistral():
+    from transformers import MistralConfig
+
+    language("mistral", MistralConfig(**LLAMA, sliding_window=4))
+
+
+@fixture
+def qwen2():
+    from transformers import Qwen2Config
+
+    language("qwen2", Qwen2Config(**LLAMA, use_sliding_window=True, sliding_window=4, max_window_layers=1))
+
+
+@fixture
+def qwen3():
+    from transformers import Qwen3Config
+
+    language("qwen3", Qwen3Config(**LLAMA, head_dim=8, tie_word_embeddings=True))
+
+
 # Tokenizers
 
 TEXTS = [
