@@ -73,4 +73,33 @@ extension Parameters {
     let weight = try self(name + ".weight")
     return try x.layerNorm(weight: weight, bias: optional(name + ".bias"), epsilon: epsilon)
   }
+
+  /// A convolution with `NAME.weight` [outputs, channels, height, width] and, where there is one, `NAME.bias`.
+  public func convolution(
+    _ name: String, _ x: TorchTensor, stride: Int = 1, padding: Int = 0
+  ) throws(TinctureError) -> TorchTensor {
+    try x.conv2d(
+      weight: self(name + ".weight"), bias: optional(name + ".bias"), stride: stride,
+      padding: padding)
+  }
+
+  /// Channels shifted and scaled by what was counted in training, `NAME.running_mean` and
+  /// `NAME.running_var`, then scaled and shifted by `NAME.weight` and `NAME.bias`.
+  ///
+  /// LibTorch's operator has no derivative with respect to what was counted; where that requires
+  /// gradients, the formula is computed by other operators.
+  public func batchNorm(
+    _ name: String, _ x: TorchTensor, epsilon: Double
+  ) throws(TinctureError) -> TorchTensor {
+    let module = scope(name)
+    let (mean, variance) = (try module("running_mean"), try module("running_var"))
+    let (weight, bias) = (try module("weight"), try module("bias"))
+    guard mean.requiresGradient || variance.requiresGradient else {
+      return try x.batchNorm(
+        mean: mean, variance: variance, weight: weight, bias: bias, epsilon: epsilon)
+    }
+    let factor = try weight * (variance + epsilon).rsqrt()
+    let shape = [-1] + Array(repeating: 1, count: max(0, x.rank - 2))
+    return try x * factor.reshaped(shape) + (bias - mean * factor).reshaped(shape)
+  }
 }

@@ -81,6 +81,20 @@ struct ConfigurationReader {
     return text
   }
 
+  /// A list of counts.
+  func counts(_ key: String) throws(TinctureError) -> [Int]? {
+    guard let value = value(key) else { return nil }
+    guard let items = value.arrayValue else { throw refusal(key, "must be a list of numbers") }
+    var counts: [Int] = []
+    for item in items {
+      guard let count = item.intValue, count > 0, count <= 1 << 16 else {
+        throw refusal(key, "must be a list of whole numbers above zero")
+      }
+      counts.append(count)
+    }
+    return counts
+  }
+
   /// A list of texts.
   func texts(_ key: String) throws(TinctureError) -> [String]? {
     guard let value = value(key) else { return nil }

@@ -337,6 +337,86 @@ def qwen3():
     language("qwen3", Qwen3Config(**LLAMA, head_dim=8, tie_word_embeddings=True))
 
 
+# Residual networks
+
+
+def resnet_model(width, depths, classes=None):
+    """torchvision's blocks and forward pass with fewer channels."""
+    from torchvision.models.resnet import Bottleneck, ResNet
+
+    model = ResNet(Bottleneck, [1, 1, 1, 1])
+    model.inplanes = width
+    model.conv1 = torch.nn.Conv2d(3, width, 7, stride=2, padding=3, bias=False)
+    model.bn1 = torch.nn.BatchNorm2d(width)
+    for stage, depth in enumerate(depths):
+        blocks = model._make_layer(Bottleneck, width << stage, depth, stride=1 if stage == 0 else 2)
+        setattr(model, f"layer{stage + 1}", blocks)
+    model.fc = torch.nn.Linear(width << 5, classes) if classes else torch.nn.Identity()
+    return model
+
+
+@fixture
+def resnet():
+    model = randomize(resnet_model(4, [2, 1, 1, 1], 5), 0.25)
+    images = torch.randn(2, 3, 33, 40)
+    output = model(images)
+    cotangent = torch.randn_like(output)
+    configuration = {"model_type": "resnet50", "embedding_size": 4, "depths": [2, 1, 1, 1], "num_labels": 5}
+
+    # PyTorch's operator has no derivative with respect to running means and variances.
+    def forward(norm, x):
+        factor = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+        shift = norm.bias - norm.running_mean * factor
+        return x * factor[:, None, None] + shift[:, None, None]
+
+    counted = {name: value.requires_grad_() for name, value in model.named_buffers() if "running" in name}
+    torch.nn.BatchNorm2d.forward, original = forward, torch.nn.BatchNorm2d.forward
+    gradients = gradients_of(model, model(images), cotangent, ["layer1.0", "bn1", "fc"])
+    torch.nn.BatchNorm2d.forward = original
+    gradients.update({name: value.grad for name, value in counted.items()})
+    write("resnet", configuration, state(model), {"images": images, "cotangent": cotangent},
+          {"logits": output}, gradients)
+
+
+@fixture
+def dense():
+    from collections import OrderedDict
+
+    from torch import nn
+    from torch.nn.functional import interpolate, normalize, softplus
+    from torchvision.ops import FeaturePyramidNetwork
+
+    channels = {"parts": 6, "distance": 1, "surface": 3}
+    model = nn.Module()
+    model.backbone = resnet_model(2, [1, 1, 1, 1])
+    model.pyramid = FeaturePyramidNetwork([8, 16, 32, 64], 8)
+    model.heads = nn.ModuleDict({
+        name: nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, count, 1))
+        for name, count in channels.items()})
+    randomize(model, 0.25)
+    images = torch.randn(2, 3, 36, 44)
+    body = model.backbone
+    x = body.maxpool(body.relu(body.bn1(body.conv1(images))))
+    maps = OrderedDict()
+    for stage in range(4):
+        x = maps[str(stage)] = getattr(body, f"layer{stage + 1}")(x)
+    levels = list(model.pyramid(maps).values())
+    size = levels[0].shape[-2:]
+    total = levels[0]
+    for level in levels[1:]:
+        total = total + interpolate(level, size, mode="bilinear")
+    outputs = {name: interpolate(head(total), images.shape[-2:], mode="bilinear")
+               for name, head in model.heads.items()}
+    outputs["distance"] = softplus(outputs["distance"])
+    outputs["surface"] = normalize(outputs["surface"], dim=1)
+    configuration = {
+        "model_type": "dense", "pyramid_width": 8,
+        "backbone": {"model_type": "resnet50", "embedding_size": 2, "depths": [1, 1, 1, 1]},
+        "tasks": {"parts": {"kind": "segmentation", "classes": 6}, "distance": {"kind": "depth"},
+                  "surface": {"kind": "normals"}}}
+    write("dense", configuration, state(model), {"images": images}, outputs)
+
+
 # Tokenizers
 
 TEXTS = [
