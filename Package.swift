@@ -22,8 +22,8 @@ let argumentParser: Target.Dependency = .product(
 let library: [Target.Dependency] = [
   "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureLinearAlgebra",
   "TinctureCheckpoints", "TinctureBanks", "TinctureMerging", "TinctureMergeMethods",
-  "TinctureRecipes", "TinctureTorch", "TinctureMetrics", "TinctureNetworks",
-  "TinctureEvaluation",
+  "TinctureRecipes", "TinctureTorch", "TinctureMetrics", "TinctureData",
+  "TinctureNetworks", "TinctureEvaluation",
 ]
 
 /// A library module: its name carries the brand, its folder does not.
@@ -90,6 +90,11 @@ let package = Package(
     module("Reports", []),
     module("Torch", ["TinctureTensors"]),
     module("Metrics", ["TinctureTensors"]),
+    module(
+      "Data",
+      [
+        "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureCheckpoints", system,
+      ]),
     module(
       "Networks",
       [
@@ -162,6 +167,11 @@ let package = Package(
       ], resources: [.copy("Fixtures")]),
     tests(
       "Metrics", ["TinctureMetrics", "TinctureTensors"], resources: [.copy("Fixtures")]),
+    tests(
+      "Data",
+      [
+        "TinctureData", "TinctureTensors", "TinctureSafetensors", "TinctureMergeTesting", system,
+      ], resources: [.copy("Fixtures")]),
     tests(
       "Evaluation",
       [

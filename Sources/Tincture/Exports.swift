@@ -1,5 +1,6 @@
 @_exported public import TinctureBanks
 @_exported public import TinctureCheckpoints
+@_exported public import TinctureData
 @_exported public import TinctureEvaluation
 @_exported public import TinctureJSON
 @_exported public import TinctureLinearAlgebra

@@ -1,41 +1,43 @@
-import SystemPackage
-import TinctureJSON
-import TinctureSafetensors
-import TinctureTensors
+internal import SystemPackage
+internal import TinctureJSON
+package import TinctureSafetensors
+package import TinctureTensors
 
 /// One file inside a zip archive, as the central directory describes it.
-struct ZipEntry: Sendable {
+package struct ZipEntry: Sendable {
   /// The path inside the archive.
-  let name: String
+  package let name: String
   /// The compression method; zero means that the bytes are stored as they are.
-  let method: Int
+  package let method: Int
   /// Whether the bytes are encrypted.
-  let isEncrypted: Bool
+  package let isEncrypted: Bool
   /// The number of bytes once extracted.
-  let size: Int
+  package let size: Int
   /// The number of bytes in the archive.
-  let storedSize: Int
+  package let storedSize: Int
+  /// The checksum (CRC-32) of the extracted bytes.
+  package let checksum: UInt32
   /// The position of the local header in the file.
-  let headerOffset: Int
+  package let headerOffset: Int
   /// The position of the central directory record in the file, for messages.
-  let recordOffset: Int
+  package let recordOffset: Int
 }
 
 /// A zip archive whose entries are read in place, never extracted.
 ///
 /// Checksums are not compared: `torch.save` can be told not to compute them.
-struct ZipArchive: Sendable {
+package struct ZipArchive: Sendable {
   /// The file that holds the archive.
-  let file: InputFile
+  package let file: InputFile
   /// The entries in the order of the central directory.
-  let entries: [ZipEntry]
+  package let entries: [ZipEntry]
   private let indices: [ExactString: Int]
 
   /// Reads the central directory.
   ///
   /// - Parameter file: The archive.
   /// - Throws: `checkpoint` when the directory is damaged, ambiguous or spread over several files.
-  init(reading file: InputFile) throws(TinctureError) {
+  package init(reading file: InputFile) throws(TinctureError) {
     self.file = file
     let directory = try ZipDirectory(reading: file)
     entries = directory.entries
@@ -44,7 +46,7 @@ struct ZipArchive: Sendable {
     for (index, entry) in entries.enumerated() {
       guard indices.updateValue(index, forKey: ExactString(entry.name)) == nil else {
         throw file.failure(
-          "The archive holds two entries named \"\(entry.name)\"; save the checkpoint again.",
+          "The archive holds two entries named \"\(entry.name)\"; save it again.",
           at: entry.recordOffset)
       }
     }
@@ -52,19 +54,15 @@ struct ZipArchive: Sendable {
   }
 
   /// The entry of a name, or nil.
-  subscript(name: String) -> ZipEntry? { indices[ExactString(name)].map { entries[$0] } }
+  package subscript(name: String) -> ZipEntry? { indices[ExactString(name)].map { entries[$0] } }
 
   /// The bytes of an entry as a range of the file.
   ///
   /// - Parameter entry: The entry.
   /// - Returns: The range that holds nothing but the entry.
   /// - Throws: `checkpoint` when it is compressed, encrypted or not where the directory says.
-  func range(of entry: ZipEntry) throws(TinctureError) -> Range<Int> {
-    guard !entry.isEncrypted else {
-      throw file.failure(
-        "The entry \"\(entry.name)\" is encrypted; save the checkpoint without a password.",
-        at: entry.recordOffset)
-    }
+  package func range(of entry: ZipEntry) throws(TinctureError) -> Range<Int> {
+    try refuseEncryption(of: entry)
     guard entry.method == 0 else {
       throw file.failure(
         "The entry \"\(entry.name)\" is compressed (method \(entry.method)); torch.save stores"
@@ -76,6 +74,16 @@ struct ZipArchive: Sendable {
         "The uncompressed entry \"\(entry.name)\" claims both \(entry.size) and"
           + " \(entry.storedSize) bytes.", at: entry.recordOffset)
     }
+    return try storedRange(of: entry)
+  }
+
+  /// The bytes of an entry as they are stored, compressed or not, as a range of the file.
+  ///
+  /// - Parameter entry: The entry.
+  /// - Returns: The range, as long as `storedSize`.
+  /// - Throws: `checkpoint` when it is encrypted or not where the directory says.
+  package func storedRange(of entry: ZipEntry) throws(TinctureError) -> Range<Int> {
+    try refuseEncryption(of: entry)
     let offset = entry.headerOffset
     guard offset <= file.size - ZipDirectory.localHeaderSize else {
       throw file.failure(
@@ -90,9 +98,9 @@ struct ZipArchive: Sendable {
     }
     let nameLength = header.u16(at: 26)
     let start = offset + ZipDirectory.localHeaderSize + nameLength + header.u16(at: 28)
-    guard start <= file.size, entry.size <= file.size - start else {
+    guard start <= file.size, entry.storedSize <= file.size - start else {
       throw file.failure(
-        "The entry \"\(entry.name)\" needs \(entry.size) bytes, more than the file holds; the"
+        "The entry \"\(entry.name)\" needs \(entry.storedSize) bytes, more than the file holds; the"
           + " file is damaged or incomplete.", at: offset)
     }
     let name = try file.bytes(at: offset + ZipDirectory.localHeaderSize, count: nameLength)
@@ -101,7 +109,14 @@ struct ZipArchive: Sendable {
         "The local header of the entry \"\(entry.name)\" contradicts the directory of the archive.",
         at: offset)
     }
-    return start..<start + entry.size
+    return start..<start + entry.storedSize
+  }
+
+  private func refuseEncryption(of entry: ZipEntry) throws(TinctureError) {
+    guard entry.isEncrypted else { return }
+    throw file.failure(
+      "The entry \"\(entry.name)\" is encrypted; save it again without a password.",
+      at: entry.recordOffset)
   }
 }
 

@@ -117,7 +117,7 @@ struct ZipDirectory {
 
   private func multipleFiles(at offset: Int) -> TinctureError {
     file.failure(
-      "The archive is spread over several files; join them and save the checkpoint again.",
+      "The archive is spread over several files; join them and save it again.",
       at: offset)
   }
 
@@ -161,7 +161,8 @@ struct ZipDirectory {
     return ZipEntry(
       name: name, method: record.u16(at: position + 10),
       isEncrypted: record.u16(at: position + 8) & 1 != 0, size: size, storedSize: stored,
-      headerOffset: header, recordOffset: start + position)
+      checksum: UInt32(truncatingIfNeeded: record.u32(at: position + 16)), headerOffset: header,
+      recordOffset: start + position)
   }
 
   /// The first `count` eight-byte numbers of the zip64 extra field.
