@@ -4,7 +4,7 @@
 demo:            ## build and merge the bundled vision experts by several methods
 	Scripts/demo
 
-test:            ## all tests, with LibTorch in .venv/torch, OpenBLAS and MiniLM where they may be installed
+test:            ## all tests, with LibTorch in .venv/torch and what else they use where it may be installed
 	Scripts/install_engines
 	Scripts/install_torch
 	Scripts/install_minilm
