@@ -2,7 +2,7 @@ internal import TinctureTensors
 
 /// The library that multiplies and factorises matrices, and all operations on them.
 ///
-/// On Linux it is found and loaded at run time (see ``load(from:)``); on macOS it is Accelerate. Each
+/// On Linux it is found and loaded at run time (see ``load(from:libTorch:)``); on macOS it is Accelerate. Each
 /// operation runs on the calling thread alone, so that its bits do not depend on how many threads
 /// the library would like to use, and operations may run on many threads at once. Operations check
 /// what they are given: shapes that do not chain and elements that are not finite are errors.
