@@ -4,7 +4,7 @@ public import TinctureTensors
 
 extension ExpertBank {
   /// Reads the whole bank and checks it against its digests; also that scales are finite and positive,
-  /// that zeros are finite and that unused bits are zero.
+  /// that zeros are finite, that indices are sound and that unused bits are zero.
   ///
   /// - Parameter check: Throws when the user wants to stop.
   /// - Returns: Everything that is wrong, in the order of the names; empty for a sound bank.
@@ -37,9 +37,10 @@ extension ExpertBank {
           switch record.content {
           case .affine(let bits, let grouping):
             try vector.checkRanges(bits, grouping)
-            try vector.checkPadding("codes", bits)
+            try vector.checkPadding("codes", record.shape.elementCount, bits)
           case .lowRank(let rank): try vector.checkFactors(rank)
-          case .mask: try vector.checkPadding("mask", 1)
+          case .mask: try vector.checkPadding("mask", record.shape.elementCount, 1)
+          case .sparse(let layout): try vector.checkSparse(layout)
           case .elements, .constant, .absent: break
           }
         } catch { faults.append(error.located(file: file.path.string, tensor: tensor)) }
@@ -65,9 +66,9 @@ extension BankVector {
   }
 
   /// Checks that the bits after the last code are zero.
-  fileprivate func checkPadding(_ suffix: String, _ bits: Int) throws(TinctureError) {
+  func checkPadding(_ suffix: String, _ count: Int, _ bits: Int) throws(TinctureError) {
     let part = try part(suffix)
-    let used = record.shape.elementCount * bits
+    let used = count * bits
     let first = used / 8
     let tail = try bank.file.bytes(at: part.byteOffset + first, count: part.byteCount - first)
     for (index, byte) in tail.enumerated() {

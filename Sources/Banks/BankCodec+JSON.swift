@@ -15,6 +15,10 @@ extension BankCodec {
       case .count(let count): object["count"] = .integer(count)
       case nil: break
       }
+    case .sparse:
+      object["bits"] = .integer(bits)
+      object["density"] = .number(String(density))
+      object["outliers"] = .number(String(outliers))
     case .affine, .tvq, .rtvq:
       object["bits"] = .integer(bits)
       object["group"] = grouping.json
@@ -60,6 +64,17 @@ extension BankCodec {
       } else {
         throw Self.fault("share")
       }
+    case .sparse:
+      guard let bits = json["bits"]?.intValue, Self.sparseWidths.contains(bits) else {
+        throw Self.fault("bits")
+      }
+      self.bits = bits
+      guard let density = json["density"]?.doubleValue,
+        let outliers = json["outliers"]?.doubleValue,
+        Self.isBand(density: density, outliers: outliers)
+      else { throw Self.fault("density") }
+      self.density = density
+      self.outliers = outliers
     case .affine, .tvq, .rtvq:
       bits = try Self.width(json, "bits")
       grouping = try CodeGrouping(json["group"])

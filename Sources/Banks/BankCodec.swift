@@ -19,11 +19,14 @@ public struct BankCodec: Sendable, Hashable {
     /// The largest singular values of each matrix's task vector, with their vectors: TSV-Compress.
     /// Source: arXiv:2412.00081.
     case svd
+    /// A band of each task vector's elements with their places. Source: arXiv:2312.06795.
+    case sparse
   }
 
   /// The codec.
   public var kind: Kind
-  /// Bits of a code; of an offset for `rtvq`; of an element of the factors, 16 or 32, for `svd`.
+  /// Bits of a code; of an offset for `rtvq`; of an element of the factors, 16 or 32, for `svd`; of a
+  /// value, where 16 and 32 are floats, for `sparse`.
   public var bits: Int
   /// Bits of a code of the shared vector, for `rtvq`.
   public var baseBits: Int
@@ -38,6 +41,10 @@ public struct BankCodec: Sendable, Hashable {
   public var correctsErrors: Bool
   /// By how much an element must exceed what the other experts add to it, for `tall`.
   public var maskThreshold: Double
+  /// The fraction of the elements that `sparse` keeps.
+  public var density: Double
+  /// The fraction of the elements that `sparse` drops for being largest.
+  public var outliers: Double
 
   /// How many singular values are stored, for `svd`; without, the share that each of the experts has
   /// that a bank is made of.
@@ -47,26 +54,49 @@ public struct BankCodec: Sendable, Hashable {
   ///
   /// - Parameters:
   ///   - kind: The codec.
-  ///   - bits: Bits of a code; without, 2 for the offsets of `rtvq`, 32 for `svd` and 4 for others.
+  ///   - bits: Bits of a code; without, 2 for the offsets of `rtvq`, 32 for `svd`, 8 for `sparse` and 4
+  ///     for others.
   ///   - baseBits: Bits of a code of the shared vector.
   ///   - grouping: Over how many elements a range extends.
   ///   - clips: Whether ranges are clipped.
   ///   - correctsErrors: Whether offsets make up for the shared vector's error.
   ///   - maskThreshold: The threshold of `tall`.
   ///   - rank: How many singular values are stored.
+  ///   - density: The fraction that `sparse` keeps.
+  ///   - outliers: The fraction that `sparse` drops for being largest.
   public init(
     _ kind: Kind, bits: Int? = nil, baseBits: Int = 3, grouping: CodeGrouping = .tensor,
     clips: Bool = false, correctsErrors: Bool = true,
-    maskThreshold: Double = 0.4, rank: SingularValueCount? = nil
+    maskThreshold: Double = 0.4, rank: SingularValueCount? = nil, density: Double = 0.1,
+    outliers: Double = 0.01
   ) {
     self.kind = kind
-    self.bits = bits ?? (kind == .rtvq ? 2 : kind == .svd ? 32 : 4)
+    self.bits = bits ?? Self.usualBits(kind)
     self.rank = rank
     self.baseBits = baseBits
     self.grouping = grouping
     self.clips = clips
     self.correctsErrors = correctsErrors
     self.maskThreshold = maskThreshold
+    self.density = density
+    self.outliers = outliers
+  }
+
+  private static func usualBits(_ kind: Kind) -> Int {
+    switch kind {
+    case .rtvq: 2
+    case .sparse: 8
+    case .svd: 32
+    default: 4
+    }
+  }
+
+  /// The bits that values of `sparse` may have.
+  public static let sparseWidths: Set<Int> = Set(PackedCodes.widths).union([16, 32])
+
+  /// Whether `sparse` can keep and drop such fractions.
+  public static func isBand(density: Double, outliers: Double) -> Bool {
+    density > 0 && outliers >= 0 && density + outliers <= 1
   }
 
   /// Whether vectors are affine codes of a width.
@@ -77,13 +107,13 @@ public struct BankCodec: Sendable, Hashable {
 
   /// Whether a tensor is coded; the others are stored as they are.
   ///
-  /// Masks are made of all tensors. Codes, as published, of names with `weight` but not `ln_`. Vectors,
+  /// Masks and bands are made of all tensors. Codes, as published, of names with `weight` but not `ln_`. Vectors,
   /// such as norms under other names, are never coded.
   public func codes(_ name: String, _ shape: Shape, _ dtype: DType) -> Bool {
     switch kind {
     case .raw: false
     case .svd: dtype.isArithmetic && shape.rank == 2
-    case .tall, .emr: dtype.isArithmetic
+    case .tall, .emr, .sparse: dtype.isArithmetic
     case .affine, .tvq, .rtvq:
       dtype.isArithmetic && shape.rank > 1 && name.contains("weight") && !name.contains("ln_")
     }
@@ -110,6 +140,8 @@ public struct BankCodec: Sendable, Hashable {
       }
       if bits != 32 { words.append("factors of \(bits) bits") }
       return words.joined(separator: ", ")
+    case .sparse:
+      return "sparse, density \(density), outliers \(outliers), \(bits) bits"
     case .affine, .tvq: words.append("\(about)\(bits) bits")
     case .rtvq:
       words.append("base \(about)\(baseBits) bits, offset \(about)\(bits) bits")

@@ -41,8 +41,17 @@ public struct BankVector: Sendable {
 
   /// The bytes of memory that decoding takes besides the output and the bytes of the range.
   public var workingBytes: Int {
-    guard case .lowRank(let rank) = record.content else { return 0 }
-    return rank * (record.shape.extents[1] + (1 << 16) / max(1, record.shape.extents[1]) + 2) * 8
+    // At a time 2¹⁶ elements are decoded.
+    let block = 1 << 16
+    switch record.content {
+    case .lowRank(let rank):
+      let columns = record.shape.extents[1]
+      return rank * (columns + block / max(1, columns) + 2) * 8
+    case .sparse(let layout):
+      // The places in one block of the index, then places and values of the range.
+      return 4 * min(layout.blockLength, record.shape.elementCount) + 16 * min(layout.kept, block)
+    default: return 0
+    }
   }
 
   /// The place of the elements in the container, when they are stored as they are.
@@ -75,6 +84,7 @@ public struct BankVector: Sendable {
       case .mask(let scale): try decodeMask(range, scale, &output)
       case .lowRank(let rank):
         if !range.isEmpty { try factors(range, rank: rank).decode(range, into: &output) }
+      case .sparse(let layout): try decodeSparse(range, layout, &output)
       case .affine(let bits, let grouping):
         let slice = try codes(range, bits, grouping)
         slice.forEachGroup { quantizer, bytes, start, place in
@@ -141,23 +151,32 @@ public struct BankVector: Sendable {
   /// - Throws: `io` when reading fails, `checkpoint` when a scale is not usable.
   public func dot(_ g: Span<Float>, over range: Range<Int>) throws(TinctureError) -> Double {
     precondition(range.count == g.count, "The range and the factor differ in length.")
-    var product = 0.0
-    guard case .affine(let bits, let grouping) = record.content else {
-      var values = ContiguousArray<Float>(repeating: 0, count: range.count)
-      var span = values.mutableSpan
-      try decode(range, into: &span)
-      Kernels.addDot(g, values.span, to: &product)
-      return product
-    }
     do throws(TinctureError) {
-      let slice = try codes(range, bits, grouping)
-      slice.forEachGroup { quantizer, bytes, start, place in
-        let factor = g.extracting(place)
-        var sum = 0.0
-        Kernels.addSum(factor, to: &sum)
-        product += quantizer.dot(factor, sum: sum, bytes, from: start)
+      switch record.content {
+      case .affine(let bits, let grouping): return try dotAffine(g, over: range, bits, grouping)
+      case .sparse(let layout): return try dotSparse(g, over: range, layout)
+      default:
+        var values = ContiguousArray<Float>(repeating: 0, count: range.count)
+        var span = values.mutableSpan
+        try decode(range, into: &span)
+        var product = 0.0
+        Kernels.addDot(g, values.span, to: &product)
+        return product
       }
     } catch { throw error.located(file: bank.file.path.string, tensor: tensor) }
+  }
+
+  private func dotAffine(
+    _ g: Span<Float>, over range: Range<Int>, _ bits: Int, _ grouping: CodeGrouping
+  ) throws(TinctureError) -> Double {
+    var product = 0.0
+    let slice = try codes(range, bits, grouping)
+    slice.forEachGroup { quantizer, bytes, start, place in
+      let factor = g.extracting(place)
+      var sum = 0.0
+      Kernels.addSum(factor, to: &sum)
+      product += quantizer.dot(factor, sum: sum, bytes, from: start)
+    }
     return product
   }
 }

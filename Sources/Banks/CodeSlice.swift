@@ -53,15 +53,19 @@ extension BankVector {
     let length = grouping.length(in: record.shape)
     let groups = range.lowerBound / length..<(range.upperBound - 1) / length + 1
     let quantizers = try quantizers(groups, bits)
-    let part = try part("codes")
+    return CodeSlice(
+      range: range, groupLength: length, quantizers: quantizers,
+      bytes: try packed("codes", range, bits), firstCode: range.lowerBound / 8 * 8)
+  }
+
+  /// Reads the bytes of a range of packed codes, whole eights of them, with eight bytes behind.
+  func packed(_ suffix: String, _ range: Range<Int>, _ bits: Int) throws(TinctureError) -> [UInt8] {
+    let part = try part(suffix)
     let wanted = PackedCodes.bytes(of: range, bits: bits)
     let stored = min(wanted.count, part.byteCount - wanted.lowerBound)
     // The kernels look at up to seven bytes beyond the last code.
-    let bytes = try bank.file.bytes(
+    return try bank.file.bytes(
       at: part.byteOffset + wanted.lowerBound, count: stored, padding: wanted.count - stored + 8)
-    return CodeSlice(
-      range: range, groupLength: length, quantizers: quantizers, bytes: bytes,
-      firstCode: range.lowerBound / 8 * 8)
   }
 
   /// The quantisers of some groups.

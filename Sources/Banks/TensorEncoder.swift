@@ -81,14 +81,20 @@ struct TensorEncoder {
   private func encoder(_ role: VectorRole, _ dtype: DType, _ shape: Shape, bits: Int)
     -> any VectorEncoder
   {
-    guard codec.kind != .svd else {
-      return LowRankEncoder(
+    switch codec.kind {
+    case .svd:
+      LowRankEncoder(
         count: codec.rank ?? .share(1), factorType: codec.bits == 16 ? .f16 : .f32, shape: shape,
         role: role, dtype: dtype)
+    case .sparse:
+      SparseEncoder(
+        density: codec.density, outliers: codec.outliers, bits: bits, shape: shape, role: role,
+        dtype: dtype)
+    default:
+      AffineEncoder(
+        bits: bits, grouping: codec.grouping, clips: codec.clips, shape: shape, role: role,
+        dtype: dtype)
     }
-    return AffineEncoder(
-      bits: bits, grouping: codec.grouping, clips: codec.clips, shape: shape, role: role,
-      dtype: dtype)
   }
 
   /// The vector of an expert; nil when the expert does not differ from the base.

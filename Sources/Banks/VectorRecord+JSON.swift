@@ -24,6 +24,9 @@ extension VectorRecord {
     case .lowRank(let rank):
       object["kind"] = .string("low_rank")
       object["rank"] = .integer(rank)
+    case .sparse(let layout):
+      object["kind"] = .string("sparse")
+      layout.write(to: &object)
     case .affine(let bits, let grouping):
       object["kind"] = .string("affine")
       object["bits"] = .integer(bits)
@@ -58,6 +61,7 @@ extension VectorRecord {
         throw BankManifest.fault("has a mask whose scale is no finite number")
       }
       content = .mask(scale: scale)
+    case "sparse": content = .sparse(try SparseLayout(json, shape))
     case "affine":
       guard let bits = json["bits"]?.intValue, PackedCodes.widths.contains(bits) else {
         throw BankManifest.fault("has codes whose bits are not from 1 to 8")

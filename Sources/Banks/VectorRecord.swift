@@ -52,6 +52,8 @@ public struct VectorRecord: Sendable, Hashable {
     case mask(scale: Float)
     /// The largest singular values of a matrix with their vectors.
     case lowRank(Int)
+    /// Some elements with their places; the others are zero.
+    case sparse(SparseLayout)
     /// The expert does not have this tensor of the base.
     case absent
   }
@@ -96,6 +98,7 @@ public struct VectorRecord: Sendable, Hashable {
         ("values", [.f32], Shape(vector: rank)),
         ("right", [.f32, .f16], Shape(rows: rank, columns: shape.extents[1])),
       ]
+    case .sparse(let layout): layout.parts(shape)
     case .affine(let bits, let grouping):
       [
         ("scale", [.f32, .bf16], Shape(vector: grouping.count(in: shape))),

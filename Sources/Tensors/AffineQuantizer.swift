@@ -34,6 +34,9 @@ public struct AffineQuantizer: Sendable, Hashable {
     self.init(bits: bits, scale: scale, zero: zero)
   }
 
+  /// Whether all codes stand for finite numbers.
+  public var isBounded: Bool { ((0 - zero) / scale).isFinite && ((top - zero) / scale).isFinite }
+
   /// Quantises numbers.
   public func encode(_ x: Span<Float>, into codes: inout MutableSpan<UInt8>) {
     precondition(x.count == codes.count, "There must be as many codes as numbers.")

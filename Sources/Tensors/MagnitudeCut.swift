@@ -69,3 +69,12 @@ public struct MagnitudeCut: Sendable, Hashable {
     }
   }
 }
+
+extension OrderStatistic.Finding {
+  /// A cut that keeps exactly the `count` largest of `total` magnitudes, found at the rank of the
+  /// smallest kept one.
+  public func cut(keeping count: Int, of total: Int) -> MagnitudeCut {
+    let ties = count - (total - smaller - equal)
+    return MagnitudeCut(at: value, ties: ties >= equal ? .max : ties)
+  }
+}

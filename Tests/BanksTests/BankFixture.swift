@@ -5,6 +5,7 @@ import TinctureCheckpoints
 import TinctureLinearAlgebra
 import TinctureMergeTesting
 import TinctureMerging
+import TinctureSafetensors
 import TinctureTensors
 
 /// A base and experts of it on disk.
@@ -64,6 +65,37 @@ struct BankFixture {
   /// Those of some codecs that this machine can make.
   static func usable(_ codecs: [BankCodec]) -> [BankCodec] {
     codecs.filter { kinds.contains($0.kind) }
+  }
+
+  /// One expert with one tensor `x.weight`, on a base of zeros.
+  init(vector: [Float], rows: Int = 1) throws {
+    folder = try ScratchDirectory()
+    let shape = try #require(Shape([rows, vector.count / rows]))
+    base = TinyModel([.init("x.weight", shape: shape, vector.map { _ in 0 })])
+    experts = [("e0", TinyModel([.init("x.weight", shape: shape, vector)]))]
+    _ = try folder.write("base.safetensors", base.safetensors)
+    _ = try folder.write("e0.safetensors", experts[0].model.safetensors)
+  }
+
+  /// The container with some bytes changed, and with another description where one is given.
+  func rewrite(
+    changing change: (inout [UInt8]) -> Void = { _ in },
+    describing description: ((String) -> String)? = nil
+  ) throws -> FilePath {
+    let container = try SafetensorsFile(opening: path("x.bank"))
+    var data = try container.file.bytes(
+      at: container.header.dataOffset, count: container.file.size - container.header.dataOffset)
+    change(&data)
+    let text = try #require(
+      container.header.metadata.first { $0.key == BankManifest.metadataKey }?.value)
+    let changed = description?(text) ?? text
+    let header = SafetensorsHeader.encode(
+      tensors: container.header.tensors.map { ($0.name, $0.dtype, $0.shape) },
+      metadata: [
+        (BankManifest.metadataKey, changed),
+        (BankManifest.digestKey, BankManifest.digest(of: changed)),
+      ])
+    return try folder.write("odd.bank", header + data)
   }
 
   func path(_ name: String) -> FilePath { folder.path.appending(name) }

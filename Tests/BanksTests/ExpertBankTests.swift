@@ -240,6 +240,8 @@ struct ExpertBankTests {
       BankCodec(.tvq, bits: 4, grouping: .run(64)),
       BankCodec(.tvq, bits: 4, grouping: .row, clips: true), BankCodec(.rtvq),
       BankCodec(.affine), BankCodec(.tall), BankCodec(.emr), BankCodec(.svd, rank: .count(12)),
+      BankCodec(.sparse, density: 1, outliers: 0),
+      BankCodec(.sparse, bits: 16, density: 1, outliers: 0),
     ]))
   func extremes(size: Float, codec: BankCodec) async throws {
     let fixture = try BankFixture(experts: 2)
@@ -270,6 +272,7 @@ struct ExpertBankTests {
       BankCodec(.rtvq, bits: 1, baseBits: 6, correctsErrors: false),
       BankCodec(.tall, maskThreshold: 0.55), BankCodec(.svd, bits: 16, rank: .count(3)),
       BankCodec(.svd, rank: .share(0.25)),
+      BankCodec(.sparse, bits: 16, density: 0.35, outliers: 0.002),
     ]) {
       let bank = try await fixture.create(codec)
       #expect(bank.manifest.experts.map(\.codec) == [codec, codec])

@@ -60,7 +60,7 @@ struct BankTests {
     "Merging from a bank gives the bytes that merging the extracted experts gives",
     arguments: [
       ["--codec", "rtvq"], ["--codec", "tvq", "--bits", "3", "--ranges", "64", "--clip"],
-      ["--codec", "raw"],
+      ["--codec", "raw"], ["--codec", "sparse", "--density", "0.2"],
     ] + (Backend.isAvailable ? [["--codec", "svd", "--rank", "3"]] : []),
     [
       ["linear", "weight=0.4"], ["task_arithmetic", "weight=0.4"],

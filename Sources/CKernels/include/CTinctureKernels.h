@@ -157,4 +157,13 @@ void tincture_range(const float *x, float *low, float *high, size_t n);
 double tincture_quantization_loss(
     const float *x, float scale, float zero, float top, size_t n);
 
+// ---- places.c: which elements of a block are kept ---------------------------------------------------
+// Reads n gaps: each is gap >> width zero bits, a one, then the lower `width` bits, the lowest first. The
+// i-th place is the one before it, plus one, plus the gap. Returns how many bits were read, or SIZE_MAX
+// when they do not suffice or a place is not below `length`. Looks at up to eight bytes beyond `size`.
+size_t tincture_read_gaps(
+    const uint8_t *bytes, size_t size, int width, uint32_t length, uint32_t *places, size_t n);
+// The places of the set bits among the first n, the first bit lowest; returns how many.
+size_t tincture_set_bits(const uint8_t *bits, size_t n, uint32_t *places);
+
 #endif

@@ -89,12 +89,3 @@ enum TensorCut {
     for index in order[last...] { row[index] = 0 }
   }
 }
-
-extension OrderStatistic.Finding {
-  /// A cut that keeps exactly the `count` largest of `total` magnitudes, found at the rank of the
-  /// smallest kept one.
-  func cut(keeping count: Int, of total: Int) -> MagnitudeCut {
-    let ties = count - (total - smaller - equal)
-    return MagnitudeCut(at: value, ties: ties >= equal ? .max : ties)
-  }
-}

@@ -10,14 +10,15 @@ struct CodecOptions: ParsableArguments {
     name: .customLong("codec"),
     help: ArgumentHelp(
       "raw, affine (codes of the weights), tvq, rtvq, tall or emr (a shared vector and masks), svd"
-        + " (the largest singular values); without it rtvq, or the codec of the bank that is added to."
-    ))
+        + " (the largest singular values), sparse (a band of the elements); without it rtvq, or the"
+        + " codec of the bank that is added to."))
   var kind: BankCodec.Kind?
 
   @Option(
-    help:
-      "Bits of a code, 1 to 8, for tvq and affine (default: 4); of the factors' elements, 16 or 32, for svd (default: 32)."
-  )
+    help: ArgumentHelp(
+      "Bits of a code, 1 to 8, for tvq and affine (default: 4); of the factors' elements, 16 or 32, for"
+        + " svd (default: 32); of a value, 1 to 8, or 16 or 32 for floats, for sparse (default: 8)."
+    ))
   var bits: Int?
 
   @Option(help: "Bits of a code of the shared vector, for rtvq. (default: 3)")
@@ -46,6 +47,12 @@ struct CodecOptions: ParsableArguments {
   )
   var rank: RankArgument?
 
+  @Option(help: "The fraction of the elements that sparse keeps. (default: 0.1)")
+  var density: Double?
+
+  @Option(help: "The fraction that sparse drops for being largest. (default: 0.01)")
+  var outliers: Double?
+
   /// The codec, beginning with one that is used when the options do not name another.
   ///
   /// - Throws: `usage` for options that the codec does not have or that are out of bounds.
@@ -53,15 +60,10 @@ struct CodecOptions: ParsableArguments {
     var codec = kind.map { $0 == start.kind ? start : BankCodec($0) } ?? start
     codec.varies = false
     let coded: [BankCodec.Kind] = [.affine, .tvq, .rtvq]
-    if codec.kind == .svd {
-      try set(bits, "--bits", for: [.svd], codec.kind, in: 16...32) { codec.bits = $0 }
-      guard codec.bits == 16 || codec.bits == 32 else {
-        throw TinctureError(.usage, "--bits must be 16 or 32 for svd.")
-      }
-    } else {
-      try set(bits, "--bits", for: [.affine, .tvq], codec.kind, in: 1...8) { codec.bits = $0 }
-    }
+    try setBits(&codec)
     try set(rank, "--rank", for: [.svd], codec.kind) { codec.rank = $0.count }
+    try set(density, "--density", for: [.sparse], codec.kind) { codec.density = $0 }
+    try set(outliers, "--outliers", for: [.sparse], codec.kind) { codec.outliers = $0 }
     try set(baseBits, "--base-bits", for: [.rtvq], codec.kind, in: 1...8) { codec.baseBits = $0 }
     try set(offsetBits, "--offset-bits", for: [.rtvq], codec.kind, in: 1...8) { codec.bits = $0 }
     try set(ranges, "--ranges", for: coded, codec.kind) { codec.grouping = $0.grouping }
@@ -75,7 +77,32 @@ struct CodecOptions: ParsableArguments {
     guard codec.maskThreshold >= 0, codec.maskThreshold.isFinite else {
       throw TinctureError(.usage, "--mask-threshold must be at least 0.")
     }
+    guard BankCodec.isBand(density: codec.density, outliers: codec.outliers) else {
+      throw TinctureError(
+        .usage,
+        "--density must be above 0, --outliers at least 0, and both together at most 1; they are"
+          + " \(codec.density) and \(codec.outliers).")
+    }
     return codec
+  }
+
+  private func setBits(_ codec: inout BankCodec) throws(TinctureError) {
+    switch codec.kind {
+    case .svd:
+      guard let bits else { return }
+      guard bits == 16 || bits == 32 else {
+        throw TinctureError(.usage, "--bits must be 16 or 32 for svd.")
+      }
+      codec.bits = bits
+    case .sparse:
+      guard let bits else { return }
+      guard BankCodec.sparseWidths.contains(bits) else {
+        throw TinctureError(.usage, "--bits must be from 1 to 8, 16 or 32 for sparse.")
+      }
+      codec.bits = bits
+    default:
+      try set(bits, "--bits", for: [.affine, .tvq], codec.kind, in: 1...8) { codec.bits = $0 }
+    }
   }
 
   private func set<Value>(

@@ -130,6 +130,7 @@ extension BankSummary {
     case .affine(let bits, _): "\(bits) bits"
     case .lowRank(let rank): "rank \(rank)"
     case .mask(let scale): "mask, times \(scale)"
+    case .sparse(let layout): "\(layout.kept) elements of \(layout.values.bits) bits"
     case .absent: "absent"
     }
   }

@@ -2,8 +2,9 @@ import Tincture
 
 /// How many bytes of float32 elements one processor copies, encodes and decodes in a second.
 struct CodecRates {
-  /// The rates of codes of one width.
+  /// The rates of one form of codes in one width.
   struct Width {
+    let form: String
     let bits: Int
     var encode = 0.0
     var decode = 0.0
@@ -20,7 +21,7 @@ struct CodecRates {
   var mask = 0.0
   var widths: [Width] = []
 
-  private static let block = 1 << 14
+  static let block = 1 << 14
 
   /// Measures all rates.
   ///
@@ -56,13 +57,14 @@ struct CodecRates {
     for width in PackedCodes.widths {
       rates.widths.append(try measure(width, source, &target))
     }
+    rates.widths.append(try measureSparse(bits: 8, source, &target))
     return rates
   }
 
   private static func measure(
     _ bits: Int, _ source: ContiguousArray<Float>, _ target: inout ContiguousArray<Float>
   ) throws(TinctureError) -> Width {
-    var width = Width(bits: bits)
+    var width = Width(form: "affine", bits: bits)
     let count = source.count
     let quantizer = AffineQuantizer(bits: bits, scale: Float((1 << bits) - 1) / 2, zero: 0)
     var codes = ContiguousArray<UInt8>(repeating: 0, count: block)
@@ -101,7 +103,7 @@ struct CodecRates {
     return width
   }
 
-  private static func forEachBlock(
+  static func forEachBlock(
     _ values: inout ContiguousArray<Float>, _ body: (inout MutableSpan<Float>, Int) -> Void
   ) {
     var all = values.mutableSpan
@@ -112,7 +114,7 @@ struct CodecRates {
   }
 
   /// The best rate of three runs, in bytes of elements a second.
-  private static func best(_ count: Int, _ body: () -> Void) throws(TinctureError) -> Double {
+  static func best(_ count: Int, _ body: () -> Void) throws(TinctureError) -> Double {
     var least = Double.infinity
     for _ in 0..<3 {
       try Signals.interruption.check()
@@ -128,11 +130,11 @@ extension CodecRates {
   /// The rates as a table.
   var text: String {
     var table = Table(
-      ["bits", "encode GB/s", "decode GB/s", "of copying", "add GB/s", "dot GB/s"],
-      alignRight: [0, 1, 2, 3, 4, 5])
+      ["codes", "bits", "encode GB/s", "decode GB/s", "of copying", "add GB/s", "dot GB/s"],
+      alignRight: [1, 2, 3, 4, 5, 6])
     for width in widths {
       table.add([
-        String(width.bits), Self.text(width.encode), Self.text(width.decode),
+        width.form, String(width.bits), Self.text(width.encode), Self.text(width.decode),
         ByteSize.decimal(100 * width.decode / copy, 0) + " %", Self.text(width.add),
         Self.text(width.dot),
       ])
@@ -162,7 +164,8 @@ extension CodecRates {
             widths.map {
               .object(
                 JSONObject([
-                  ("bits", .integer($0.bits)), ("encode", number($0.encode)),
+                  ("codes", .string($0.form)), ("bits", .integer($0.bits)),
+                  ("encode", number($0.encode)),
                   ("decode", number($0.decode)), ("add", number($0.add)), ("dot", number($0.dot)),
                 ]))
             })
