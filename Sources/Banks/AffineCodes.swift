@@ -12,7 +12,7 @@ struct AffineCodes: Sendable {
     guard !range.isEmpty else { return }
     let groups = range.lowerBound / groupLength...(range.upperBound - 1) / groupLength
     CodeSlice(
-      range: range, groupLength: groupLength, quantizers: Array(quantizers[groups]), bytes: bytes,
+      range: range, groupLength: groupLength, meanings: Array(quantizers[groups]), bytes: bytes,
       firstCode: 0
     ).forEachGroup { quantizer, bytes, start, place in
       var target = output._mutatingExtracting(place)

@@ -41,6 +41,7 @@ extension ExpertBank {
           case .lowRank(let rank): try vector.checkFactors(rank)
           case .mask: try vector.checkPadding("mask", record.shape.elementCount, 1)
           case .sparse(let layout): try vector.checkSparse(layout)
+          case .binary(let layout): try vector.checkBinary(layout)
           case .elements, .constant, .absent: break
           }
         } catch { faults.append(error.located(file: file.path.string, tensor: tensor)) }

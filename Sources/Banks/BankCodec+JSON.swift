@@ -19,6 +19,11 @@ extension BankCodec {
       object["bits"] = .integer(bits)
       object["density"] = .number(String(density))
       object["outliers"] = .number(String(outliers))
+    case .binary:
+      object["bits"] = .integer(bits)
+      object["group"] = grouping.json
+      object["scale_terms"] = .integer(scaleTerms)
+      object["rounds"] = .integer(rounds)
     case .affine, .tvq, .rtvq:
       object["bits"] = .integer(bits)
       object["group"] = grouping.json
@@ -75,14 +80,19 @@ extension BankCodec {
       else { throw Self.fault("density") }
       self.density = density
       self.outliers = outliers
+    case .binary:
+      bits = try Self.number(json, "bits", in: LevelTable.widths)
+      grouping = try CodeGrouping(json["group"])
+      scaleTerms = try Self.number(json, "scale_terms", in: Self.scaleTermCounts)
+      rounds = try Self.number(json, "rounds", in: Self.roundCounts)
     case .affine, .tvq, .rtvq:
-      bits = try Self.width(json, "bits")
+      bits = try Self.number(json, "bits", in: PackedCodes.widths)
       grouping = try CodeGrouping(json["group"])
       guard let clips = json["clip"]?.boolValue else { throw Self.fault("clip") }
       self.clips = clips
       varies = json["varies"]?.boolValue ?? false
       guard kind == .rtvq else { break }
-      baseBits = try Self.width(json, "base_bits")
+      baseBits = try Self.number(json, "base_bits", in: PackedCodes.widths)
       guard let corrects = json["error_correction"]?.boolValue else {
         throw Self.fault("error_correction")
       }
@@ -90,11 +100,11 @@ extension BankCodec {
     }
   }
 
-  private static func width(_ json: JSONValue, _ key: String) throws(TinctureError) -> Int {
-    guard let bits = json[key]?.intValue, PackedCodes.widths.contains(bits) else {
-      throw fault(key)
-    }
-    return bits
+  private static func number(_ json: JSONValue, _ key: String, in range: ClosedRange<Int>)
+    throws(TinctureError) -> Int
+  {
+    guard let number = json[key]?.intValue, range.contains(number) else { throw fault(key) }
+    return number
   }
 
   private static func fault(_ key: String) -> TinctureError {

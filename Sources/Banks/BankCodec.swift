@@ -21,12 +21,14 @@ public struct BankCodec: Sendable, Hashable {
     case svd
     /// A band of each task vector's elements with their places. Source: arXiv:2312.06795.
     case sparse
+    /// Sums of sign vectors with scales of powers of two; experimental. Source: arXiv:2406.05981.
+    case binary
   }
 
   /// The codec.
   public var kind: Kind
   /// Bits of a code; of an offset for `rtvq`; of an element of the factors, 16 or 32, for `svd`; of a
-  /// value, where 16 and 32 are floats, for `sparse`.
+  /// value, where 16 and 32 are floats, for `sparse`; the number of sign vectors for `binary`.
   public var bits: Int
   /// Bits of a code of the shared vector, for `rtvq`.
   public var baseBits: Int
@@ -45,6 +47,10 @@ public struct BankCodec: Sendable, Hashable {
   public var density: Double
   /// The fraction of the elements that `sparse` drops for being largest.
   public var outliers: Double
+  /// How many powers of two make a scale of `binary`; 0 for scales that are 16-bit floats.
+  public var scaleTerms: Int
+  /// How often the start of `binary` is refined at most.
+  public var rounds: Int
 
   /// How many singular values are stored, for `svd`; without, the share that each of the experts has
   /// that a bank is made of.
@@ -54,32 +60,37 @@ public struct BankCodec: Sendable, Hashable {
   ///
   /// - Parameters:
   ///   - kind: The codec.
-  ///   - bits: Bits of a code; without, 2 for the offsets of `rtvq`, 32 for `svd`, 8 for `sparse` and 4
-  ///     for others.
+  ///   - bits: Bits of a code; without, 2 for the offsets of `rtvq`, 32 for `svd`, 8 for `sparse`, 2 for
+  ///     `binary` and 4 for others.
   ///   - baseBits: Bits of a code of the shared vector.
-  ///   - grouping: Over how many elements a range extends.
+  ///   - grouping: Over how many elements a range extends; without, 128 for `binary` and all of the
+  ///     tensor's for others.
   ///   - clips: Whether ranges are clipped.
   ///   - correctsErrors: Whether offsets make up for the shared vector's error.
   ///   - maskThreshold: The threshold of `tall`.
   ///   - rank: How many singular values are stored.
   ///   - density: The fraction that `sparse` keeps.
   ///   - outliers: The fraction that `sparse` drops for being largest.
+  ///   - scaleTerms: How many powers of two make a scale of `binary`.
+  ///   - rounds: How often the start of `binary` is refined at most.
   public init(
-    _ kind: Kind, bits: Int? = nil, baseBits: Int = 3, grouping: CodeGrouping = .tensor,
+    _ kind: Kind, bits: Int? = nil, baseBits: Int = 3, grouping: CodeGrouping? = nil,
     clips: Bool = false, correctsErrors: Bool = true,
     maskThreshold: Double = 0.4, rank: SingularValueCount? = nil, density: Double = 0.1,
-    outliers: Double = 0.01
+    outliers: Double = 0.01, scaleTerms: Int = 2, rounds: Int = 15
   ) {
     self.kind = kind
     self.bits = bits ?? Self.usualBits(kind)
     self.rank = rank
     self.baseBits = baseBits
-    self.grouping = grouping
+    self.grouping = grouping ?? (kind == .binary ? .run(128) : .tensor)
     self.clips = clips
     self.correctsErrors = correctsErrors
     self.maskThreshold = maskThreshold
     self.density = density
     self.outliers = outliers
+    self.scaleTerms = scaleTerms
+    self.rounds = rounds
   }
 
   private static func usualBits(_ kind: Kind) -> Int {
@@ -87,12 +98,19 @@ public struct BankCodec: Sendable, Hashable {
     case .rtvq: 2
     case .sparse: 8
     case .svd: 32
+    case .binary: 2
     default: 4
     }
   }
 
   /// The bits that values of `sparse` may have.
   public static let sparseWidths: Set<Int> = Set(PackedCodes.widths).union([16, 32])
+
+  /// The numbers of powers of two that scales of `binary` may have.
+  public static let scaleTermCounts = 0...ShiftCode.terms.upperBound
+
+  /// The numbers of rounds that `binary` may make.
+  public static let roundCounts = 0...1000
 
   /// Whether `sparse` can keep and drop such fractions.
   public static func isBand(density: Double, outliers: Double) -> Bool {
@@ -114,7 +132,7 @@ public struct BankCodec: Sendable, Hashable {
     case .raw: false
     case .svd: dtype.isArithmetic && shape.rank == 2
     case .tall, .emr, .sparse: dtype.isArithmetic
-    case .affine, .tvq, .rtvq:
+    case .affine, .tvq, .rtvq, .binary:
       dtype.isArithmetic && shape.rank > 1 && name.contains("weight") && !name.contains("ln_")
     }
   }
@@ -142,15 +160,23 @@ public struct BankCodec: Sendable, Hashable {
       return words.joined(separator: ", ")
     case .sparse:
       return "sparse, density \(density), outliers \(outliers), \(bits) bits"
+    case .binary:
+      words.append("\(bits) bits")
+      switch scaleTerms {
+      case 0: words.append("scales of 16 bits")
+      case 1: words.append("scales of one power of two")
+      default: words.append("scales of \(scaleTerms) powers of two")
+      }
     case .affine, .tvq: words.append("\(about)\(bits) bits")
     case .rtvq:
       words.append("base \(about)\(baseBits) bits, offset \(about)\(bits) bits")
       if !correctsErrors { words.append("without error correction") }
     }
+    let own = kind == .binary ? "a set" : "a range"
     switch grouping {
-    case .tensor: words.append("a range per tensor")
-    case .row: words.append("a range per row")
-    case .run(let length): words.append("a range per \(length)")
+    case .tensor: words.append("\(own) per tensor")
+    case .row: words.append("\(own) per row")
+    case .run(let length): words.append("\(own) per \(length)")
     }
     if clips { words.append("clipped") }
     return words.joined(separator: ", ")

@@ -50,6 +50,11 @@ public struct BankVector: Sendable {
     case .sparse(let layout):
       // The places in one block of the index, then places and values of the range.
       return 4 * min(layout.blockLength, record.shape.elementCount) + 16 * min(layout.kept, block)
+    case .binary(let layout):
+      let groups = layout.grouping.count(in: record.shape)
+      let length = layout.grouping.length(in: record.shape)
+      return min(groups, block / max(1, length) + 2)
+        * (MemoryLayout<LevelTable>.stride + 24 * layout.planes)
     default: return 0
     }
   }
@@ -85,6 +90,7 @@ public struct BankVector: Sendable {
       case .lowRank(let rank):
         if !range.isEmpty { try factors(range, rank: rank).decode(range, into: &output) }
       case .sparse(let layout): try decodeSparse(range, layout, &output)
+      case .binary(let layout): try decodeBinary(range, layout, &output)
       case .affine(let bits, let grouping):
         let slice = try codes(range, bits, grouping)
         slice.forEachGroup { quantizer, bytes, start, place in
@@ -126,18 +132,20 @@ public struct BankVector: Sendable {
   public func add(_ range: Range<Int>, times a: Float, to y: inout MutableSpan<Float>)
     throws(TinctureError)
   {
-    guard case .affine(let bits, let grouping) = record.content else {
-      var values = ContiguousArray<Float>(repeating: 0, count: range.count)
-      var span = values.mutableSpan
-      try decode(range, into: &span)
-      Kernels.add(values.span, times: a, to: &y)
-      return
-    }
+    precondition(range.count == y.count, "The range and the sum differ in length.")
     do throws(TinctureError) {
-      let slice = try codes(range, bits, grouping)
-      slice.forEachGroup { quantizer, bytes, start, place in
-        var target = y._mutatingExtracting(place)
-        quantizer.add(bytes, from: start, times: a, to: &target)
+      switch record.content {
+      case .affine(let bits, let grouping):
+        try codes(range, bits, grouping).forEachGroup { quantizer, bytes, start, place in
+          var target = y._mutatingExtracting(place)
+          quantizer.add(bytes, from: start, times: a, to: &target)
+        }
+      case .binary(let layout): try addBinary(range, times: a, layout, to: &y)
+      default:
+        var values = ContiguousArray<Float>(repeating: 0, count: range.count)
+        var span = values.mutableSpan
+        try decode(range, into: &span)
+        Kernels.add(values.span, times: a, to: &y)
       }
     } catch { throw error.located(file: bank.file.path.string, tensor: tensor) }
   }
@@ -155,6 +163,7 @@ public struct BankVector: Sendable {
       switch record.content {
       case .affine(let bits, let grouping): return try dotAffine(g, over: range, bits, grouping)
       case .sparse(let layout): return try dotSparse(g, over: range, layout)
+      case .binary(let layout): return try dotBinary(g, over: range, layout)
       default:
         var values = ContiguousArray<Float>(repeating: 0, count: range.count)
         var span = values.mutableSpan

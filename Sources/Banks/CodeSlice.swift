@@ -1,39 +1,36 @@
 internal import TinctureSafetensors
 internal import TinctureTensors
 
-/// The codes of a range of elements with the quantisers of the groups it touches.
-struct CodeSlice {
+/// The codes of a range of elements with what they mean in each of the groups it touches.
+struct CodeSlice<Meaning> {
   private let range: Range<Int>
   private let groupLength: Int
-  private let quantizers: [AffineQuantizer]
+  private let meanings: [Meaning]
   private let bytes: [UInt8]
   /// The first code in the bytes.
   private let firstCode: Int
 
   init(
-    range: Range<Int>, groupLength: Int, quantizers: [AffineQuantizer], bytes: [UInt8],
-    firstCode: Int
+    range: Range<Int>, groupLength: Int, meanings: [Meaning] = [], bytes: [UInt8] = [],
+    firstCode: Int = 0
   ) {
     self.range = range
     self.groupLength = groupLength
-    self.quantizers = quantizers
+    self.meanings = meanings
     self.bytes = bytes
     self.firstCode = firstCode
   }
 
   /// Visits the pieces of the range that lie in one group.
   ///
-  /// - Parameter body: Takes the quantiser, the bytes, the first code of the piece in them, and the
-  ///   place of the piece in the range.
-  func forEachGroup(
-    _ body: (AffineQuantizer, UnsafeRawBufferPointer, Int, Range<Int>) -> Void
-  ) {
+  /// - Parameter body: Takes the meaning of the group's codes, the bytes, the first code of the piece in
+  ///   them, and the place of the piece in the range.
+  func forEachGroup(_ body: (Meaning, UnsafeRawBufferPointer, Int, Range<Int>) -> Void) {
     bytes.withUnsafeBytes { bytes in
       var start = range.lowerBound
-      for quantizer in quantizers {
+      for meaning in meanings {
         let end = min((start / groupLength + 1) * groupLength, range.upperBound)
-        body(
-          quantizer, bytes, start - firstCode, start - range.lowerBound..<end - range.lowerBound)
+        body(meaning, bytes, start - firstCode, start - range.lowerBound..<end - range.lowerBound)
         start = end
       }
     }
@@ -45,16 +42,13 @@ extension BankVector {
   ///
   /// - Throws: `io` when reading fails, `checkpoint` when a scale or a zero is not usable.
   func codes(_ range: Range<Int>, _ bits: Int, _ grouping: CodeGrouping) throws(TinctureError)
-    -> CodeSlice
+    -> CodeSlice<AffineQuantizer>
   {
-    guard !range.isEmpty else {
-      return CodeSlice(range: range, groupLength: 1, quantizers: [], bytes: [], firstCode: 0)
-    }
     let length = grouping.length(in: record.shape)
+    guard !range.isEmpty else { return CodeSlice(range: range, groupLength: length) }
     let groups = range.lowerBound / length..<(range.upperBound - 1) / length + 1
-    let quantizers = try quantizers(groups, bits)
     return CodeSlice(
-      range: range, groupLength: length, quantizers: quantizers,
+      range: range, groupLength: length, meanings: try quantizers(groups, bits),
       bytes: try packed("codes", range, bits), firstCode: range.lowerBound / 8 * 8)
   }
 

@@ -90,6 +90,10 @@ struct TensorEncoder {
       SparseEncoder(
         density: codec.density, outliers: codec.outliers, bits: bits, shape: shape, role: role,
         dtype: dtype)
+    case .binary:
+      BinaryEncoder(
+        planes: bits, grouping: codec.grouping, terms: codec.scaleTerms, rounds: codec.rounds,
+        shape: shape, role: role, dtype: dtype)
     default:
       AffineEncoder(
         bits: bits, grouping: codec.grouping, clips: codec.clips, shape: shape, role: role,

@@ -27,6 +27,9 @@ extension VectorRecord {
     case .sparse(let layout):
       object["kind"] = .string("sparse")
       layout.write(to: &object)
+    case .binary(let layout):
+      object["kind"] = .string("binary")
+      layout.write(to: &object)
     case .affine(let bits, let grouping):
       object["kind"] = .string("affine")
       object["bits"] = .integer(bits)
@@ -34,6 +37,9 @@ extension VectorRecord {
     }
     return .object(object)
   }
+
+  /// More elements than any file holds, few enough to count their bits.
+  private static let largestCount = 1 << 48
 
   /// Reads a record.
   ///
@@ -46,6 +52,9 @@ extension VectorRecord {
     else { throw BankManifest.fault("has a record without role, type, shape or kind") }
     guard (role == .shared) == isShared else {
       throw BankManifest.fault("gives a vector the role of another")
+    }
+    guard shape.elementCount <= Self.largestCount else {
+      throw BankManifest.fault("has a vector of \(shape.elementCount) elements")
     }
     let content: Content
     switch kind {
@@ -62,6 +71,7 @@ extension VectorRecord {
       }
       content = .mask(scale: scale)
     case "sparse": content = .sparse(try SparseLayout(json, shape))
+    case "binary": content = .binary(try BinaryLayout(json))
     case "affine":
       guard let bits = json["bits"]?.intValue, PackedCodes.widths.contains(bits) else {
         throw BankManifest.fault("has codes whose bits are not from 1 to 8")

@@ -54,6 +54,8 @@ public struct VectorRecord: Sendable, Hashable {
     case lowRank(Int)
     /// Some elements with their places; the others are zero.
     case sparse(SparseLayout)
+    /// Sums of sign vectors with scales for each group; experimental.
+    case binary(BinaryLayout)
     /// The expert does not have this tensor of the base.
     case absent
   }
@@ -99,6 +101,7 @@ public struct VectorRecord: Sendable, Hashable {
         ("right", [.f32, .f16], Shape(rows: rank, columns: shape.extents[1])),
       ]
     case .sparse(let layout): layout.parts(shape)
+    case .binary(let layout): layout.parts(shape)
     case .affine(let bits, let grouping):
       [
         ("scale", [.f32, .bf16], Shape(vector: grouping.count(in: shape))),

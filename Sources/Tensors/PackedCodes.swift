@@ -16,6 +16,25 @@ public enum PackedCodes {
     range.lowerBound / 8 * bits..<(range.upperBound + 7) / 8 * bits
   }
 
+  /// Reads packed codes, one into each byte.
+  ///
+  /// - Parameters:
+  ///   - bytes: Packed codes, from the first one on; eight bytes must be readable where the last eight
+  ///     codes begin.
+  ///   - start: The first code to read.
+  ///   - bits: The bits of a code.
+  ///   - codes: Receives the codes.
+  public static func unpack(
+    _ bytes: UnsafeRawBufferPointer, from start: Int, bits: Int,
+    into codes: inout MutableSpan<UInt8>
+  ) {
+    check(bytes, bits, start, codes.count)
+    codes.withUnsafeMutableBufferPointer { codes in
+      guard let p = bytes.baseAddress, let q = codes.baseAddress else { return }
+      tincture_unpack(p.assumingMemoryBound(to: UInt8.self), start, Int32(bits), q, codes.count)
+    }
+  }
+
   static func check(_ bytes: UnsafeRawBufferPointer, _ bits: Int, _ start: Int, _ count: Int) {
     precondition(widths.contains(bits) && start >= 0, "There are no codes of \(bits) bits.")
     precondition(

@@ -127,7 +127,7 @@ struct DamagedBankTests {
     arguments: BankFixture.usable([
       BankCodec(.raw), BankCodec(.affine), BankCodec(.tvq), BankCodec(.rtvq),
       BankCodec(.tvq, grouping: .run(64)), BankCodec(.tall), BankCodec(.emr), BankCodec(.svd),
-      BankCodec(.sparse),
+      BankCodec(.sparse), BankCodec(.binary),
     ]), ["a.weight", "b.bias"])
   func notFinite(codec: BankCodec, tensor: String) async throws {
     for value in [Float.nan, -.infinity] {

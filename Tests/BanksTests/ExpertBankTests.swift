@@ -192,6 +192,7 @@ struct ExpertBankTests {
     let fixture = try BankFixture()
     for codec in BankFixture.usable([
       BankCodec(.tvq, bits: 3), BankCodec(.tvq, bits: 2, grouping: .run(64)), BankCodec(.svd),
+      BankCodec(.binary), BankCodec(.sparse),
     ]) {
       let bank = try await fixture.create(codec)
       for tensor in Self.coded + ["ln_1.weight"] {
@@ -242,6 +243,7 @@ struct ExpertBankTests {
       BankCodec(.affine), BankCodec(.tall), BankCodec(.emr), BankCodec(.svd, rank: .count(12)),
       BankCodec(.sparse, density: 1, outliers: 0),
       BankCodec(.sparse, bits: 16, density: 1, outliers: 0),
+      BankCodec(.binary, bits: 4), BankCodec(.binary, bits: 4, grouping: .row, scaleTerms: 0),
     ]))
   func extremes(size: Float, codec: BankCodec) async throws {
     let fixture = try BankFixture(experts: 2)
@@ -273,6 +275,7 @@ struct ExpertBankTests {
       BankCodec(.tall, maskThreshold: 0.55), BankCodec(.svd, bits: 16, rank: .count(3)),
       BankCodec(.svd, rank: .share(0.25)),
       BankCodec(.sparse, bits: 16, density: 0.35, outliers: 0.002),
+      BankCodec(.binary, bits: 2, grouping: .row, scaleTerms: 3, rounds: 4), BankCodec(.binary),
     ]) {
       let bank = try await fixture.create(codec)
       #expect(bank.manifest.experts.map(\.codec) == [codec, codec])

@@ -45,6 +45,8 @@ struct HostileBankTests {
     "Whatever byte is changed, reading gives finite numbers or says what is damaged",
     arguments: [
       BankCodec(.sparse, bits: 7, density: 0.3), BankCodec(.sparse, bits: 32, density: 0.02),
+      BankCodec(.binary, bits: 2, grouping: .run(100), rounds: 2),
+      BankCodec(.binary, bits: 4, grouping: .run(300), scaleTerms: 0, rounds: 2),
     ])
   func everyByte(codec: BankCodec) async throws {
     let fixture = try BankFixture(vector: vector(4501))
@@ -64,7 +66,8 @@ struct HostileBankTests {
         }
       }
     }
-    #expect(refused > 10)
+    // Almost any bytes are signs and scales.
+    #expect(codec.kind == .binary || refused > 10)
   }
 
   @Test(
@@ -82,6 +85,28 @@ struct HostileBankTests {
   func sparseRecords(old: String, new: String) async throws {
     let fixture = try BankFixture(vector: vector(9001))
     try await fixture.create(BankCodec(.sparse, bits: 7, density: 0.3))
+    try expectRefusal(fixture, old, new)
+  }
+
+  @Test(
+    "Binary records that do not fit their parts or are out of bounds are refused",
+    arguments: [
+      ("\"bits\":2,\"group\":100,\"terms\"", "\"bits\":3,\"group\":100,\"terms\""),
+      ("\"bits\":2,\"group\":100,\"terms\"", "\"bits\":5,\"group\":100,\"terms\""),
+      ("\"group\":100,\"terms\"", "\"group\":50,\"terms\""), ("\"terms\":2,", "\"terms\":0,"),
+      ("\"group\":100,\"terms\"", "\"group\":0,\"terms\""), ("\"terms\":2,", "\"terms\":4,"),
+      ("\"exponent\":", "\"exponent\":121,\"x\":"), ("\"exponent\":", "\"x\":"),
+      ("\"scale_terms\":2", "\"scale_terms\":5"), ("\"rounds\":1", "\"rounds\":-1"),
+      ("\"shape\":[1,4501]", "\"shape\":[1,9223372036854775807]"),
+      ("\"shape\":[1,4501]", "\"shape\":[1,4599]"),
+    ])
+  func binaryRecords(old: String, new: String) async throws {
+    let fixture = try BankFixture(vector: vector(4501))
+    try await fixture.create(BankCodec(.binary, bits: 2, grouping: .run(100), rounds: 1))
+    try expectRefusal(fixture, old, new)
+  }
+
+  private func expectRefusal(_ fixture: BankFixture, _ old: String, _ new: String) throws {
     let path = try fixture.rewrite(describing: { text in
       #expect(text.contains(old))
       return text.replacing(old, with: new, maxReplacements: 1)

@@ -61,6 +61,7 @@ struct BankTests {
     arguments: [
       ["--codec", "rtvq"], ["--codec", "tvq", "--bits", "3", "--ranges", "64", "--clip"],
       ["--codec", "raw"], ["--codec", "sparse", "--density", "0.2"],
+      ["--codec", "binary", "--ranges", "32"],
     ] + (Backend.isAvailable ? [["--codec", "svd", "--rank", "3"]] : []),
     [
       ["linear", "weight=0.4"], ["task_arithmetic", "weight=0.4"],

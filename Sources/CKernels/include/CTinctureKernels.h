@@ -166,4 +166,23 @@ size_t tincture_read_gaps(
 // The places of the set bits among the first n, the first bit lowest; returns how many.
 size_t tincture_set_bits(const uint8_t *bits, size_t n, uint32_t *places);
 
+// ---- levels.c: codes that stand for numbers of a table ---------------------------------------------
+// y = levels[code]; codes are packed as above, and `levels` has a number for every code of `bits` bits.
+void tincture_decode_levels(
+    const uint8_t *bytes, size_t start, int bits, const float *levels, float *y, size_t n);
+// y += levels[code].
+void tincture_decode_levels_add(
+    const uint8_t *bytes, size_t start, int bits, const float *levels, float *y, size_t n);
+// sum of g levels[code], strip by strip of 512 elements.
+double tincture_levels_dot(
+    const uint8_t *bytes, size_t start, int bits, const float *levels, const float *g, size_t n);
+// ranks[i] = how many of m thresholds x[i] reaches.
+void tincture_rank(
+    const float *x, const float *thresholds, size_t m, uint8_t *ranks, size_t n);
+// How many x reach the threshold, and their sum, strip by strip of 512 elements.
+size_t tincture_sum_from(const float *x, float threshold, double *sum, size_t n);
+// y[i] = x[i] - levels[codes[i]].
+void tincture_level_residuals(
+    const float *x, const uint8_t *codes, const float *levels, float *y, size_t n);
+
 #endif

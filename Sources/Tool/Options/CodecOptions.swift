@@ -10,15 +10,15 @@ struct CodecOptions: ParsableArguments {
     name: .customLong("codec"),
     help: ArgumentHelp(
       "raw, affine (codes of the weights), tvq, rtvq, tall or emr (a shared vector and masks), svd"
-        + " (the largest singular values), sparse (a band of the elements); without it rtvq, or the"
-        + " codec of the bank that is added to."))
+        + " (the largest singular values), sparse (a band of the elements), binary (experimental: signs"
+        + " and powers of two); without it rtvq, or the codec of the bank that is added to."))
   var kind: BankCodec.Kind?
 
   @Option(
     help: ArgumentHelp(
       "Bits of a code, 1 to 8, for tvq and affine (default: 4); of the factors' elements, 16 or 32, for"
-        + " svd (default: 32); of a value, 1 to 8, or 16 or 32 for floats, for sparse (default: 8)."
-    ))
+        + " svd (default: 32); of a value, 1 to 8, or 16 or 32 for floats, for sparse (default: 8); of"
+        + " signs, 1 to 4, for binary (default: 2)."))
   var bits: Int?
 
   @Option(help: "Bits of a code of the shared vector, for rtvq. (default: 3)")
@@ -28,8 +28,9 @@ struct CodecOptions: ParsableArguments {
   var offsetBits: Int?
 
   @Option(
-    help:
-      "Elements with a range of their own: tensor, row, or a number such as 64. (default: tensor)")
+    help: ArgumentHelp(
+      "Elements with a range of their own: tensor, row, or a number such as 64. (default: tensor, and"
+        + " 128 for binary)"))
   var ranges: RangeGrouping?
 
   @Flag(inversion: .prefixedNo, help: "Clip ranges so that the squared error is least.")
@@ -53,6 +54,13 @@ struct CodecOptions: ParsableArguments {
   @Option(help: "The fraction that sparse drops for being largest. (default: 0.01)")
   var outliers: Double?
 
+  @Option(
+    help: "Powers of two that make a scale of binary, 1 to 3; 0 for 16-bit floats. (default: 2)")
+  var scaleTerms: Int?
+
+  @Option(help: "Rounds in which binary refines signs and scales at most. (default: 15)")
+  var rounds: Int?
+
   /// The codec, beginning with one that is used when the options do not name another.
   ///
   /// - Throws: `usage` for options that the codec does not have or that are out of bounds.
@@ -66,13 +74,19 @@ struct CodecOptions: ParsableArguments {
     try set(outliers, "--outliers", for: [.sparse], codec.kind) { codec.outliers = $0 }
     try set(baseBits, "--base-bits", for: [.rtvq], codec.kind, in: 1...8) { codec.baseBits = $0 }
     try set(offsetBits, "--offset-bits", for: [.rtvq], codec.kind, in: 1...8) { codec.bits = $0 }
-    try set(ranges, "--ranges", for: coded, codec.kind) { codec.grouping = $0.grouping }
+    try set(ranges, "--ranges", for: coded + [.binary], codec.kind) { codec.grouping = $0.grouping }
     try set(clip, "--clip", for: coded, codec.kind) { codec.clips = $0 }
     try set(errorCorrection, "--error-correction", for: [.rtvq], codec.kind) {
       codec.correctsErrors = $0
     }
     try set(maskThreshold, "--mask-threshold", for: [.tall], codec.kind) {
       codec.maskThreshold = $0
+    }
+    try set(
+      scaleTerms, "--scale-terms", for: [.binary], codec.kind, in: BankCodec.scaleTermCounts
+    ) { codec.scaleTerms = $0 }
+    try set(rounds, "--rounds", for: [.binary], codec.kind, in: BankCodec.roundCounts) {
+      codec.rounds = $0
     }
     guard codec.maskThreshold >= 0, codec.maskThreshold.isFinite else {
       throw TinctureError(.usage, "--mask-threshold must be at least 0.")
@@ -101,7 +115,9 @@ struct CodecOptions: ParsableArguments {
       }
       codec.bits = bits
     default:
-      try set(bits, "--bits", for: [.affine, .tvq], codec.kind, in: 1...8) { codec.bits = $0 }
+      let widths = codec.kind == .binary ? LevelTable.widths : PackedCodes.widths
+      let kinds: [BankCodec.Kind] = [.affine, .tvq, .svd, .sparse, .binary]
+      try set(bits, "--bits", for: kinds, codec.kind, in: widths) { codec.bits = $0 }
     }
   }
 

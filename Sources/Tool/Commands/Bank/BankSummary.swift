@@ -131,6 +131,7 @@ extension BankSummary {
     case .lowRank(let rank): "rank \(rank)"
     case .mask(let scale): "mask, times \(scale)"
     case .sparse(let layout): "\(layout.kept) elements of \(layout.values.bits) bits"
+    case .binary(let layout): "signs of \(layout.planes) bits"
     case .absent: "absent"
     }
   }

@@ -58,6 +58,9 @@ struct CodecRates {
       rates.widths.append(try measure(width, source, &target))
     }
     rates.widths.append(try measureSparse(bits: 8, source, &target))
+    for width in LevelTable.widths {
+      rates.widths.append(try measureBinary(bits: width, source, &target))
+    }
     return rates
   }
 
