@@ -106,7 +106,7 @@ let package = Package(
       [
         "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureCheckpoints",
         "TinctureBanks", "TinctureMerging", "TinctureRecipes", "TinctureTorch", "TinctureNetworks",
-        "TinctureMetrics", crypto, system,
+        "TinctureMetrics", "TinctureData", crypto, system,
       ]),
     .target(
       name: "Tincture", dependencies: library + [system], path: "Sources/Tincture",

@@ -9,9 +9,8 @@ public import TinctureTorch
 
 /// Measures models on the tasks of a suite.
 ///
-/// For each task the network's features of all examples go through the task's head; the metric compares
-/// the scores with the labels. Scores are kept by content, so that nothing is computed twice. Models are
-/// held one at a time.
+/// For each task the network computes outputs for all examples, and the metric compares them with what is
+/// true. Outputs are kept by content, so that nothing is computed twice. Models are held one at a time.
 public struct Evaluator: Sendable {
   /// The suite.
   public let suite: EvaluationSuite
@@ -19,7 +18,7 @@ public struct Evaluator: Sendable {
   public var device = TorchDevice.cpu
   /// How matrices are multiplied.
   public var precision = ComputePrecision.full
-  /// Where scores are kept; nil computes everything.
+  /// Where outputs are kept; nil computes everything.
   public var cache: OutputCache?
   /// How many examples of each task are used at most, the first ones; nil uses all.
   public var exampleLimit: Int?
@@ -36,7 +35,12 @@ public struct Evaluator: Sendable {
   /// - Throws: What is wrong with the suite's data.
   public func exampleCount() throws(TinctureError) -> Int {
     var count = 0
-    for task in suite.tasks { count += examples(try TaskData(task.data, in: suite)) }
+    for task in suite.tasks {
+      let metric = try MetricRegistry.metric(named: task.metric, settings: task.settings).info
+      let context = TaskContext(
+        suite: suite, task: task, metric: metric, device: device, exampleLimit: exampleLimit)
+      count += try TaskData(context, needsTargets: metric.needs != .likelihood).count
+    }
     return count
   }
 
@@ -49,7 +53,7 @@ public struct Evaluator: Sendable {
   /// - Throws: `missingInput`, `checkpoint` or `data` for what does not fit; `missingFacility` without
   ///   LibTorch; `interrupted`.
   /// - Complexity: One forward pass for each example that is not in the cache; memory for one model, a
-  ///   batch, and the scores of one task.
+  ///   batch, and the outputs of one task.
   public func evaluate(
     _ model: EvaluatedModel, observer: (Int) -> Void = { _ in }
   ) throws(TinctureError) -> ModelScores {
@@ -92,66 +96,47 @@ public struct Evaluator: Sendable {
     ModelReference.isOnDisk(path) || ModelReference.isOnDisk(suite.path(path).string)
   }
 
-  private func examples(_ data: TaskData) -> Int { min(data.count, exampleLimit ?? data.count) }
-
   private func score(
     _ task: EvaluationTask, _ model: ModelParameters, _ observer: (Int) -> Void
   ) throws(TinctureError) -> (score: TaskScore, isCached: Bool) {
-    let data = try TaskData(task.data, in: suite)
-    let head = try TaskHead(reading: task.head, in: suite, on: device)
-    let count = examples(data)
+    var metric = try MetricRegistry.metric(named: task.metric, settings: task.settings)
+    let context = TaskContext(
+      suite: suite, task: task, metric: metric.info, device: device, exampleLimit: exampleLimit)
+    let runner = try context.runner(model.network)
     var digest = ContentDigest()
-    digest.update(
-      "classification 1 \(suite.network) \(suite.input) \(precision) \(device.kind) \(count)")
-    digest.update(model.digest)
-    head.update(&digest)
-    try data.update(&digest)
+    digest.update("\(precision) \(device.kind) \(model.digest)")
+    try runner.update(&digest)
     let key = digest.finish()
-    let kept = cache?.outputs(key).flatMap { $0.rowCount == count ? $0 : nil }
+    let kept = cache?.outputs(key).flatMap { $0.rowCount == runner.count ? $0 : nil }
     let outputs: TaskOutputs
     if let kept {
       outputs = kept
-      observer(count)
     } else {
-      outputs = try self.outputs(data, head, model, count, observer)
+      outputs = try self.outputs(runner, model.parameters, observer)
       cache?.keep(outputs, key)
     }
-    let labels = Array(try data.labels().prefix(count))
-    if let row = labels.firstIndex(where: {
-      !(0..<outputs.rowLength).contains($0) && $0 != task.settings.ignoredLabel
-    }) {
-      throw TinctureError(
-        .data,
-        "Example \(row) has the label \(labels[row]), but the head knows the classes 0 to"
-          + " \(outputs.rowLength - 1).",
-        at: .init(file: suite.path(task.data.file).string, tensor: task.data.targets))
-    }
-    var metric = try MetricRegistry.metric(named: task.metric, settings: task.settings)
-    try metric.add(
-      .scores(outputs.values, classCount: outputs.rowLength, actual: labels))
+    if kept != nil { observer(runner.count) }
+    try metric.add(runner.observations(outputs))
     let score = TaskScore(
       task: task.name, metric: metric.info, value: metric.value, details: metric.details,
-      exampleCount: count)
+      exampleCount: runner.count)
     return (score, kept != nil)
   }
 
   private func outputs(
-    _ data: TaskData, _ head: TaskHead, _ model: ModelParameters, _ count: Int,
-    _ observer: (Int) -> Void
+    _ runner: any TaskRunner, _ parameters: Parameters, _ observer: (Int) -> Void
   ) throws(TinctureError) -> TaskOutputs {
     var outputs = TaskOutputs(values: [], rowLength: 0)
-    for start in stride(from: 0, to: count, by: suite.batchSize) {
+    for start in stride(from: 0, to: runner.count, by: suite.batchSize) {
       try interruption.check()
-      let range = start..<min(start + suite.batchSize, count)
-      let logits = try withoutGradients { () throws(TinctureError) in
+      let range = start..<min(start + suite.batchSize, runner.count)
+      let rows = try withoutGradients { () throws(TinctureError) in
         try precision.scope { () throws(TinctureError) in
-          let images = try suite.input(
-            data.inputs(range).moved(to: device), for: suite.network)
-          return try head(suite.network.features(of: images, model.parameters))
+          try runner.outputs(range, parameters).converted(to: .f32)
         }
       }
-      outputs.rowLength = logits.shape.last ?? 0
-      outputs.values += try logits.converted(to: .f32).array(as: Float.self)
+      outputs.rowLength = rows.shape.last ?? 0
+      outputs.values += try rows.array(as: Float.self)
       observer(range.count)
     }
     return outputs

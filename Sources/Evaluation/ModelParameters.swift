@@ -7,6 +7,8 @@ internal import TinctureTorch
 /// The parameters of one model on a device, with a digest of their values.
 struct ModelParameters {
   let parameters: Parameters
+  /// The network with the names that the model gives to its parameters.
+  let network: any Network
   /// Equal for models whose tensors have the same names, shapes and values.
   let digest: String
 
@@ -14,28 +16,26 @@ struct ModelParameters {
   ///
   /// - Parameters:
   ///   - input: The model.
-  ///   - network: The network, which is checked against the model first.
+  ///   - unfitted: The network, which gets the model's names and is checked against the model first.
   ///   - device: Where the parameters shall lie.
   /// - Throws: `checkpoint` when a tensor is missing or misshapen, `io` when reading fails.
   init(
-    reading input: ModelInput, for network: any Network, on device: TorchDevice
+    reading input: ModelInput, for unfitted: any Network, on device: TorchDevice
   ) throws(TinctureError) {
-    var readers: [String: any TensorReader] = [:]
     var shapes: [String: [Int]] = [:]
-    for needed in network.parameterShapes {
-      let own = input.layout.counterpart(of: needed.name) ?? needed.name
-      guard let reader = try input.reader(own) else { continue }
-      readers[needed.name] = reader
-      shapes[needed.name] = reader.shape.extents
-    }
-    do throws(TinctureError) { try network.check(shapes) } catch {
+    for name in input.checkpoint.names { shapes[name] = try input.reader(name)?.shape.extents }
+    let network: any Network
+    do throws(TinctureError) {
+      network = try unfitted.fitted(to: shapes)
+      try network.check(shapes)
+    } catch {
       throw error.located(model: input.name)
     }
     var tensors: [String: TorchTensor] = [:]
     var digest = ContentDigest()
     let window = ReadWindow(byteCount: 1 << 20)
     for needed in network.parameterShapes {
-      guard let reader = readers[needed.name] else { continue }
+      guard let reader = try input.reader(needed.name) else { continue }
       let values = try Self.values(of: reader, window)
       digest.update("\(needed.name)\(reader.shape.extents)")
       let tensor = values.withUnsafeBytes { bytes in
@@ -47,6 +47,7 @@ struct ModelParameters {
       tensors[needed.name] = try tensor.get()
     }
     parameters = Parameters(tensors)
+    self.network = network
     self.digest = digest.finish()
   }
 

@@ -103,14 +103,15 @@ struct EvaluatorTests {
         _ = try evaluator.evaluate(model(name))
       }
     }
-    #expect(message { $0.tasks[0].data.inputs = "x" }?.message.contains("no column 'x'") == true)
+    let column = message { $0.tasks[0].data.inputs = "x" }
+    #expect(column?.code == .data, "\(column?.message ?? "")")
     #expect(message { $0.tasks[0].data.targets = "mnist.labels" }?.code == .data)
     #expect(message { $0.tasks[0].data.inputs = "optdigits.labels" }?.code == .data)
-    #expect(message { $0.tasks[0].head.bias = "mnist.weight" }?.message.contains("bias") == true)
-    #expect(message { $0.tasks[0].head.weight = "none" }?.place.tensor == "none")
+    #expect(message { $0.tasks[0].head?.bias = "mnist.weight" }?.message.contains("bias") == true)
+    #expect(message { $0.tasks[0].head?.weight = "none" }?.place.tensor == "none")
     #expect(
       message {
-        $0.tasks[0].head.weight = "style.weight"; $0.tasks[0].head.bias = nil
+        $0.tasks[0].head?.weight = "style.weight"; $0.tasks[0].head?.bias = nil
       }?.code == .data)
     #expect(message({ _ in }, "heads")?.causes.count ?? 0 > 10)
     #expect(message({ _ in }, "nothing")?.code == .missingInput)

@@ -1,4 +1,5 @@
 public import SystemPackage
+public import TinctureData
 public import TinctureMetrics
 public import TinctureNetworks
 
@@ -11,10 +12,12 @@ public struct EvaluationSuite: Sendable {
   public var name: String
   /// The file.
   public var file: FilePath
-  /// The network.
-  public var network: any ImageEncoder
+  /// The network, whose parameters get the names that each model gives them.
+  public var network: any Network
   /// What becomes of images before the network sees them.
-  public var input: ImageNormalization
+  public var input: ImageInput
+  /// The folder of the tokenizer for texts.
+  public var tokenizer: String?
   /// How many examples go through the network at a time.
   public var batchSize: Int
   /// The model from which the experts were fine-tuned, as a model reference.
@@ -40,8 +43,12 @@ public struct EvaluationTask: Sendable, Hashable {
   public var name: String
   /// The examples.
   public var data: TaskDataReference
-  /// The layer that turns features into scores of classes.
-  public var head: TaskHeadReference
+  /// The layer that turns features into scores of classes; nil where the network has one of its own.
+  public var head: TaskHeadReference?
+  /// Which of a network's outputs the task is about; nil is that of the task's name.
+  public var output: String?
+  /// How many tokens of a text are used; nil uses all that the network takes.
+  public var length: Int?
   /// The model that was fine-tuned for this task, as a model reference.
   public var expert: String?
   /// The name of the metric.
@@ -52,12 +59,20 @@ public struct EvaluationTask: Sendable, Hashable {
 
 /// Where the examples of a task are.
 public struct TaskDataReference: Sendable, Hashable {
-  /// The file.
+  /// The file or folder.
   public var file: String
   /// The column of inputs.
   public var inputs: String
+  /// The column of second texts, where examples are pairs.
+  public var second: String?
   /// The column of what is true.
   public var targets: String
+  /// The form of the data; nil goes by the name.
+  public var format: DataSetFormat?
+  /// The names of the classes in the order of their labels, where targets are names.
+  public var classes: [String]?
+  /// The part of a folder in the format of MNIST.
+  public var part = "t10k"
 }
 
 /// Where a linear layer from features to scores is: weight [classes, features] and bias [classes].
@@ -98,6 +113,24 @@ public struct SuiteModel: Sendable, Hashable {
     self.source = source
     self.reference = reference
   }
+}
+
+/// What becomes of images before a network sees them.
+public enum ImageInput: Sendable, Hashable {
+  /// A well-known way to resize, crop and normalise pictures of any size.
+  public enum Preprocessing: String, Sendable, Hashable, CaseIterable {
+    /// That of CLIP.
+    case clip
+    /// That of networks trained on ImageNet.
+    case imagenet
+
+    var preprocessor: ImagePreprocessor { self == .clip ? .clip : .imageNet }
+  }
+
+  /// Images of the network's size, scaled and shifted.
+  case normalized(ImageNormalization)
+  /// Pictures of any size.
+  case preprocessed(Preprocessing)
 }
 
 /// Turns stored pixels into what the network was trained on: (x / range − mean) / deviation.

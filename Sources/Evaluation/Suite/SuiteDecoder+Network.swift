@@ -1,66 +1,110 @@
+import SystemPackage
+import TinctureCheckpoints
+import TinctureData
+import TinctureJSON
 import TinctureMerging
 import TinctureNetworks
 import TinctureRecipes
+import TinctureSafetensors
+import TinctureTensors
 
 extension SuiteDecoder {
   /// The network of a suite.
-  mutating func network(_ node: YAMLNode) -> (any ImageEncoder)? {
-    guard let kind = node.mapping?.first(where: { $0.name == "kind" })?.value else {
+  ///
+  /// Its settings are those of Hugging Face's `config.json`, written in the suite or in the file or folder
+  /// that `config` names.
+  mutating func network(_ node: YAMLNode, _ suite: FilePath) -> (any Network)? {
+    guard let members = node.mapping else {
       report(
-        node.position, "'network' must be a mapping with a 'kind', such as 'vision_transformer'.")
+        node.position, "'network' must be a mapping with a 'kind' and settings, or a 'config'.")
       return nil
     }
-    let kinds = ["vision_transformer"]
-    switch kind.scalar?.text {
-    case "vision_transformer": return visionTransformer(node)
-    default:
-      report(
-        kind.position, "There is no network of kind \(kind.kind); there are \(Self.listing(kinds))."
-      )
+    var kind: NetworkKind?
+    if let name = members.first(where: { $0.name == "kind" })?.value {
+      kind = choice(name, "'kind'", of: NetworkKind.self)
+      if kind == nil { return nil }
+    }
+    do throws(TinctureError) {
+      if let config = members.first(where: { $0.name == "config" })?.value {
+        let rest = members.first { !["kind", "config"].contains($0.name) }
+        if let rest {
+          report(
+            rest.position, "With 'config' all settings stand in that file; remove '\(rest.name)'.")
+        }
+        guard let path = text(config, "'config'")?.value else { return nil }
+        return try network(reading: suite.removingLastComponent().pushing(FilePath(path)), kind)
+      }
+      let configuration = Self.json(members.filter { $0.name != "kind" })
+      if let kind { return try kind.network(configuration: configuration) }
+      return try NetworkKind(configuration: configuration).network(configuration: configuration)
+    } catch {
+      report(node.position, error.message)
       return nil
     }
   }
 
-  private mutating func visionTransformer(_ node: YAMLNode) -> VisionTransformer? {
-    let sizes: [(key: String, path: WritableKeyPath<VisionTransformer, Int>)] = [
-      ("image_size", \.imageSize), ("channels", \.channels), ("patch_size", \.patchSize),
-      ("width", \.width), ("depth", \.depth), ("heads", \.heads), ("hidden_width", \.hiddenWidth),
-    ]
-    let keys =
-      ["kind"] + sizes.map(\.key) + ["epsilon", "activation", "pooling", "patch_module"]
-    guard let members = members(of: node, keys: keys, in: "'network'") else { return nil }
-    var network = VisionTransformer()
-    for (key, path) in sizes {
-      if let value = integer(members[key], "'\(key)'", in: 1...1 << 20) {
-        network[keyPath: path] = value.value
+  private func network(
+    reading path: FilePath, _ kind: NetworkKind?
+  ) throws(TinctureError) -> any Network {
+    if FileKind(of: path) == .directory {
+      return try NetworkKind.network(reading: path, as: kind)
+    }
+    let bytes = try InputFile(opening: path).contents()
+    let configuration = try JSONValue(parsing: String(decoding: bytes, as: UTF8.self))
+    let known = if let kind { kind } else { try NetworkKind(configuration: configuration) }
+    return try known.network(configuration: configuration)
+  }
+
+  /// YAML as the JSON of a `config.json`.
+  private static func json(_ members: [YAMLMember]) -> JSONValue {
+    .object(JSONObject(members.map { ($0.name, json($0.value)) }))
+  }
+
+  private static func json(_ node: YAMLNode) -> JSONValue {
+    if let members = node.mapping { return json(members) }
+    if let items = node.list { return .array(items.map(json)) }
+    guard let scalar = node.scalar, !scalar.isNull else { return .null }
+    if let bool = scalar.bool { return .bool(bool) }
+    guard scalar.isPlain, let number = scalar.number, number.isFinite else {
+      return .string(scalar.text)
+    }
+    return .number(scalar.integer.map(String.init) ?? String(number))
+  }
+
+  /// What becomes of images.
+  mutating func input(_ node: YAMLNode, channels: Int?) -> ImageInput {
+    var input = ImageNormalization()
+    let keys = ["preprocess", "range", "mean", "std"]
+    guard let members = members(of: node, keys: keys, in: "'input'") else {
+      return .normalized(input)
+    }
+    if let name = members["preprocess"] {
+      if let other = keys.dropFirst().first(where: { members[$0] != nil }) {
+        report(node.position, "'preprocess' says everything about the input; remove '\(other)'.")
+      }
+      if let known = choice(name, "'preprocess'", of: ImageInput.Preprocessing.self) {
+        return .preprocessed(known)
+      }
+      return .normalized(input)
+    }
+    if let range = number(members["range"], "'range'") {
+      input.range = range
+      if range <= 0 { report(node.position, "'range' must be positive.") }
+    }
+    func isFitting(_ values: [Double]) -> Bool {
+      values.count == 1 || values.count == channels ?? values.count
+    }
+    if let mean = members["mean"], let values = numbers(mean, "'mean'") {
+      input.mean = values
+      if !isFitting(values) { report(mean.position, "'mean' needs one number, or one a channel.") }
+    }
+    if let std = members["std"], let values = numbers(std, "'std'") {
+      input.deviation = values
+      if !isFitting(values) || values.contains(where: { $0 <= 0 }) {
+        report(std.position, "'std' needs one positive number, or one a channel.")
       }
     }
-    if let epsilon = number(members["epsilon"], "'epsilon'") {
-      network.epsilon = epsilon
-      if epsilon < 0 { report(node.position, "'epsilon' must not be negative.") }
-    }
-    if let activation = choice(members["activation"], "'activation'", of: Activation.self) {
-      network.activation = activation
-    }
-    if let pooling = choice(
-      members["pooling"], "'pooling'", of: VisionTransformer.Pooling.self)
-    {
-      network.pooling = pooling
-    }
-    if let module = text(members["patch_module"], "'patch_module'") {
-      network.patchModule = module.value
-    }
-    if !network.imageSize.isMultiple(of: network.patchSize) {
-      report(
-        node.position,
-        "An image of \(network.imageSize) pixels cannot be cut into squares of"
-          + " \(network.patchSize).")
-    }
-    if !network.width.isMultiple(of: network.heads) {
-      report(
-        node.position, "A width of \(network.width) cannot be shared by \(network.heads) heads.")
-    }
-    return network
+    return .normalized(input)
   }
 
   /// One of some words.

@@ -1,3 +1,5 @@
+import SystemPackage
+import TinctureData
 import TinctureMerging
 import TinctureMetrics
 import TinctureRecipes
@@ -5,7 +7,8 @@ import TinctureTensors
 
 extension SuiteDecoder {
   private static let taskKeys = [
-    "data", "head", "expert", "metric", "k", "positive_label", "ignored_label",
+    "data", "head", "output", "length", "expert", "metric", "k", "positive_label",
+    "class_count", "ignored_label",
   ]
 
   /// The tasks: names, or mappings that say what differs from the defaults.
@@ -38,18 +41,19 @@ extension SuiteDecoder {
       name = text.value
     }
     func member(_ key: String) -> YAMLNode? { own?[key] ?? common?[key] }
-    guard let dataNode = member("data"), let headNode = member("head") else {
-      report(node.position, "The task '\(name)' needs 'data' and 'head', here or in 'defaults'.")
+    guard let dataNode = member("data") else {
+      report(node.position, "The task '\(name)' needs 'data', here or in 'defaults'.")
       return nil
     }
     let data = data(dataNode, name)
-    let head = head(headNode, name)
+    let head = member("head").flatMap { self.head($0, name) }
     let metric = text(member("metric"), "'metric'")
     var settings = MetricSettings()
     if let k = integer(member("k"), "'k'", in: 1...1 << 20) { settings.k = k.value }
     if let label = integer(member("positive_label"), "'positive_label'", in: 0...1 << 30) {
       settings.positiveLabel = label.value
     }
+    settings.classCount = integer(member("class_count"), "'class_count'", in: 1...1 << 20)?.value
     settings.ignoredLabel =
       integer(member("ignored_label"), "'ignored_label'", in: -1 << 30...1 << 30)?.value
     if let metric {
@@ -60,23 +64,48 @@ extension SuiteDecoder {
       }
     }
     let expert = text(member("expert"), "'expert'")
-    guard let data, let head else { return nil }
+    let output = text(member("output"), "'output'")
+    let length = integer(member("length"), "'length'", in: 1...1 << 24)
+    guard let data else { return nil }
     return EvaluationTask(
-      name: name, data: data, head: head, expert: expert.map { Self.fill($0.value, name) },
+      name: name, data: data, head: head, output: output.map { Self.fill($0.value, name) },
+      length: length?.value, expert: expert.map { Self.fill($0.value, name) },
       metric: metric?.value ?? "accuracy", settings: settings)
   }
 
   private mutating func data(_ node: YAMLNode, _ task: String) -> TaskDataReference? {
-    let keys = ["file", "inputs", "targets"]
+    let keys = ["file", "inputs", "second", "targets", "format", "classes", "part"]
     guard let members = members(of: node, keys: keys, in: "'data'") else { return nil }
     guard let file = text(members["file"], "'file'") else {
       reportMissing(["file"], of: members, "'data' needs a 'file'.")
       return nil
     }
-    return TaskDataReference(
+    let format = choice(members["format"], "'format'", of: DataSetFormat.self)
+    let names = Self.columns(format, file.value)
+    var data = TaskDataReference(
       file: Self.fill(file.value, task),
-      inputs: Self.fill(text(members["inputs"], "'inputs'")?.value ?? "images", task),
-      targets: Self.fill(text(members["targets"], "'targets'")?.value ?? "labels", task))
+      inputs: Self.fill(text(members["inputs"], "'inputs'")?.value ?? names.inputs, task),
+      second: text(members["second"], "'second'").map { Self.fill($0.value, task) },
+      targets: Self.fill(text(members["targets"], "'targets'")?.value ?? names.targets, task),
+      format: format)
+    if let part = text(members["part"], "'part'") { data.part = part.value }
+    if let classes = members["classes"] {
+      data.classes = (items(classes, "'classes'") ?? []).compactMap {
+        text($0, "A class")?.value
+      }
+    }
+    return data
+  }
+
+  /// The columns that data of a form usually has.
+  private static func columns(_ format: DataSetFormat?, _ file: String) -> (
+    inputs: String, targets: String
+  ) {
+    switch format ?? DataSetFormat(suggestedBy: FilePath(file)) {
+    case .images, .list, .mnist: ("image", "label")
+    case .csv, .tsv, .jsonl: ("text", "label")
+    default: ("images", "labels")
+    }
   }
 
   private mutating func head(_ node: YAMLNode, _ task: String) -> TaskHeadReference? {

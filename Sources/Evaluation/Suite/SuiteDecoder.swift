@@ -53,51 +53,26 @@ struct SuiteDecoder: YAMLDecoder {
 
   mutating func suite(_ node: YAMLNode, _ file: FilePath) -> EvaluationSuite? {
     let keys = [
-      "name", "network", "input", "batch_size", "base", "defaults", "tasks", "models",
+      "name", "network", "input", "tokenizer", "batch_size", "base", "defaults", "tasks", "models",
     ]
     guard let members = members(of: node, keys: keys, in: "the suite") else { return nil }
     guard let tasksNode = members["tasks"], let networkNode = members["network"] else {
       reportMissing(["tasks", "network"], of: members, "A suite needs 'network' and 'tasks'.")
       return nil
     }
-    let network = network(networkNode)
-    let input = members["input"].map { self.input($0, channels: network?.channels) }
+    let network = network(networkNode, file)
+    let channels =
+      (network as? any ImageEncoder)?.channels ?? (network as? DenseNetwork)?.backbone.channels
+    let input = members["input"].map { self.input($0, channels: channels) }
     let batch = integer(members["batch_size"], "'batch_size'", in: 1...1 << 20)
     let tasks = self.tasks(tasksNode, defaults: members["defaults"])
     let models = members["models"].map { self.models($0, tasks, file) } ?? []
     guard let network else { return nil }
     return EvaluationSuite(
       name: text(members["name"], "'name'")?.value ?? file.stem ?? "suite", file: file,
-      network: network, input: input ?? ImageNormalization(), batchSize: batch?.value ?? 128,
+      network: network, input: input ?? .normalized(ImageNormalization()),
+      tokenizer: text(members["tokenizer"], "'tokenizer'")?.value, batchSize: batch?.value ?? 128,
       base: text(members["base"], "'base'")?.value, tasks: tasks, models: models)
-  }
-
-  private mutating func input(_ node: YAMLNode, channels: Int?) -> ImageNormalization {
-    var input = ImageNormalization()
-    guard let members = members(of: node, keys: ["range", "mean", "std"], in: "'input'") else {
-      return input
-    }
-    if let range = number(members["range"], "'range'") {
-      if range > 0 {
-        input.range = range
-      } else {
-        report(node.position, "'range' must be positive.")
-      }
-    }
-    func isFitting(_ values: [Double]) -> Bool {
-      values.count == 1 || values.count == channels ?? values.count
-    }
-    if let mean = members["mean"], let values = numbers(mean, "'mean'") {
-      input.mean = values
-      if !isFitting(values) { report(mean.position, "'mean' needs one number, or one a channel.") }
-    }
-    if let std = members["std"], let values = numbers(std, "'std'") {
-      input.deviation = values
-      if !isFitting(values) || values.contains(where: { $0 <= 0 }) {
-        report(std.position, "'std' needs one positive number, or one a channel.")
-      }
-    }
-    return input
   }
 
   /// A finite number.
@@ -111,7 +86,7 @@ struct SuiteDecoder: YAMLDecoder {
   }
 
   /// A finite number or a list of them.
-  private mutating func numbers(_ node: YAMLNode, _ what: String) -> [Double]? {
+  mutating func numbers(_ node: YAMLNode, _ what: String) -> [Double]? {
     var values: [Double] = []
     for item in node.list ?? [node] {
       guard let value = number(item, what) else { return nil }

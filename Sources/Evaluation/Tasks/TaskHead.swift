@@ -1,5 +1,4 @@
 internal import SystemPackage
-internal import TinctureNetworks
 internal import TinctureSafetensors
 internal import TinctureTensors
 internal import TinctureTorch
@@ -16,10 +15,10 @@ struct TaskHead {
   /// - Throws: `missingInput` when the file is not there, `checkpoint` when a tensor is missing or
   ///   misshapen.
   init(
-    reading reference: TaskHeadReference, in suite: EvaluationSuite, on device: TorchDevice
+    reading reference: TaskHeadReference, width: Int, in suite: EvaluationSuite,
+    on device: TorchDevice
   ) throws(TinctureError) {
     let file = try SafetensorsFile(opening: suite.path(reference.file))
-    let width = suite.network.featureWidth
     let (weight, weightBytes) = try Self.tensor(reference.weight, of: file, on: device)
     guard weight.rank == 2, weight.shape[1] == width else {
       throw TinctureError(
@@ -55,9 +54,12 @@ struct TaskHead {
         at: .init(file: file.file.path.string, tensor: name))
     }
     let bytes = try file.file.bytes(at: stored.byteOffset, count: stored.byteCount)
-    let tensor = try TorchTensor(
-      copying: bytes, shape: stored.shape.extents, dtype: stored.dtype)
-    return (try tensor.converted(to: .f32).moved(to: device), bytes)
+    let tensor = bytes.withUnsafeBytes { memory in
+      Result { () throws(TinctureError) in
+        try TorchTensor(copying: memory, shape: stored.shape.extents, dtype: stored.dtype)
+      }
+    }
+    return (try tensor.get().converted(to: .f32).moved(to: device), bytes)
   }
 
   /// Mixes the layer into a digest.
@@ -70,32 +72,5 @@ struct TaskHead {
   func callAsFunction(_ features: TorchTensor) throws(TinctureError) -> TorchTensor {
     let features = normalizesFeatures ? try features.normalized() : features
     return try features.linear(weight: weight, bias: bias)
-  }
-}
-
-extension ImageNormalization {
-  /// Images for a network: [N, channels, height, width] in single precision.
-  ///
-  /// Grey images [N, height, width] get their axis of channels, and are repeated for networks of several.
-  func callAsFunction(
-    _ stored: TorchTensor, for network: any ImageEncoder
-  ) throws(TinctureError) -> TorchTensor {
-    var images = try stored.converted(to: .f32)
-    if images.rank == 3 { images = try images.unsqueezed(at: 1) }
-    let extents = images.shape
-    guard images.rank == 4, extents[2] == network.imageSize, extents[3] == network.imageSize,
-      extents[1] == network.channels || extents[1] == 1
-    else {
-      throw TinctureError(
-        .data,
-        "Images of the shape \(stored.shape.dropFirst()) do not fit the network, which takes"
-          + " [\(network.channels), \(network.imageSize), \(network.imageSize)].")
-    }
-    func spread(_ values: [Double]) throws(TinctureError) -> TorchTensor {
-      try TorchTensor(values.map(Float.init), shape: [1, values.count, 1, 1], on: images.device)
-    }
-    images = try (images / range - spread(mean)) / spread(deviation)
-    guard extents[1] < network.channels, images.shape[1] == 1 else { return images }
-    return try images.expanded([extents[0], network.channels, extents[2], extents[3]])
   }
 }

@@ -1,0 +1,116 @@
+internal import SystemPackage
+internal import TinctureData
+internal import TinctureMetrics
+internal import TinctureTensors
+internal import TinctureTorch
+
+/// The examples of a task: columns of a data set, read batch by batch.
+struct TaskData {
+  let reference: TaskDataReference
+  /// How many examples are used.
+  let count: Int
+  private let source: any DataSet
+
+  /// The file or folder, for messages.
+  var place: String { source.source }
+
+  /// Opens the examples.
+  ///
+  /// - Parameters:
+  ///   - context: The task.
+  ///   - needsTargets: Whether there is a column of what is true.
+  /// - Throws: `missingInput` when nothing is there, `data` when it is malformed or lacks a column.
+  init(_ context: TaskContext, needsTargets: Bool = true) throws(TinctureError) {
+    let reference = context.task.data
+    self.reference = reference
+    var columns: [(name: String, type: FieldType)] = [(reference.inputs, .text)]
+    if let second = reference.second { columns.append((second, .text)) }
+    if needsTargets {
+      let type: FieldType =
+        context.metric.needs == .numbers
+        ? .number : reference.classes.map { .label($0) } ?? .integer
+      columns.append((reference.targets, type))
+    }
+    let path = context.suite.path(reference.file)
+    var options = DataSetOptions(
+      format: reference.format, classes: reference.classes, part: reference.part)
+    let format = reference.format ?? DataSetFormat(suggestedBy: path)
+    // Folders name their columns themselves.
+    if format != .images, format != .list, format != .mnist { options.columns = columns }
+    source = try options.open(path)
+    for column in columns { _ = try source.column(named: column.name) }
+    count = min(source.count, context.exampleLimit ?? source.count)
+    guard count > 0 else {
+      throw TinctureError(.data, "There are no examples.", at: .init(file: source.source))
+    }
+  }
+
+  /// Mixes the inputs into a digest.
+  func update(_ digest: inout ContentDigest) throws(TinctureError) {
+    for column in [reference.inputs] + (reference.second.map { [$0] } ?? []) {
+      digest.update("column \(count)")
+      for start in stride(from: 0, to: count, by: 256) {
+        switch try source.read(column, start..<min(start + 256, count)) {
+        case .numbers(let block):
+          digest.update("\(block.dtype.rawValue)\(block.extents)")
+          block.bytes.withUnsafeBytes { digest.update($0) }
+        case .text(let texts): for text in texts { digest.update(text) }
+        case .images(let images):
+          for image in images {
+            digest.update("\(image.width) \(image.height) \(image.channels)")
+            image.bytes.withUnsafeBytes { digest.update($0) }
+          }
+        }
+      }
+    }
+  }
+
+  /// The kind of values of the inputs.
+  var inputContent: DataColumn.Content {
+    get throws(TinctureError) { try source.column(named: reference.inputs).content }
+  }
+
+  /// Numbers of a column as they are stored.
+  func tensor(_ column: String, _ range: Range<Int>) throws(TinctureError) -> TorchTensor {
+    let block = try source.numbers(column, at: Array(range))
+    let tensor = block.bytes.withUnsafeBytes { memory in
+      Result { () throws(TinctureError) in
+        try TorchTensor(
+          copying: memory, shape: [range.count] + block.extents, dtype: block.dtype)
+      }
+    }
+    return try tensor.get()
+  }
+
+  /// Pictures of any size.
+  func images(_ range: Range<Int>) throws(TinctureError) -> [PixelImage] {
+    try source.images(reference.inputs, at: Array(range))
+  }
+
+  /// Texts, and the second ones where examples are pairs.
+  func texts(_ range: Range<Int>) throws(TinctureError) -> (first: [String], second: [String]?) {
+    let first = try source.texts(reference.inputs, at: Array(range))
+    guard let second = reference.second else { return (first, nil) }
+    return (first, try source.texts(second, at: Array(range)))
+  }
+
+  /// The labels of the first examples, one for each.
+  func labels(_ count: Int) throws(TinctureError) -> [Int] {
+    try single(try source.integers(reference.targets, at: Array(0..<count)), count)
+  }
+
+  /// The numbers of the first examples, one for each.
+  func numbers(_ count: Int) throws(TinctureError) -> [Double] {
+    try single(try source.doubles(reference.targets, at: Array(0..<count)), count)
+  }
+
+  private func single<Value>(
+    _ values: [Value], _ count: Int
+  ) throws(TinctureError) -> [Value] {
+    if values.count == count { return values }
+    throw TinctureError(
+      .data,
+      "There are \(values.count / max(1, count)) targets for each example; there must be one.",
+      at: .init(file: source.source, tensor: reference.targets))
+  }
+}

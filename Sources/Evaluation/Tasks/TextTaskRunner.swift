@@ -1,0 +1,119 @@
+internal import SystemPackage
+internal import TinctureData
+internal import TinctureMetrics
+internal import TinctureNetworks
+internal import TinctureTensors
+internal import TinctureTorch
+
+/// Classes of texts or of pairs of texts, or a number for each.
+struct TextTaskRunner: TaskRunner {
+  /// A network with or without a head of its own.
+  enum Model {
+    case classifier(any TextClassifier)
+    case encoder(any TextEncoder)
+  }
+
+  private let model: Model
+  private let context: TaskContext
+  private let data: TaskData
+  private let head: TaskHead?
+  private let inputs: TokenInputs
+
+  init(_ model: Model, _ context: TaskContext) throws(TinctureError) {
+    try context.requireMetric([.classes, .scores, .numbers])
+    self.model = model
+    self.context = context
+    data = try TaskData(context)
+    inputs = try TokenInputs(data, context)
+    switch (model, context.task.head) {
+    case (.encoder(let network), .some(let reference)):
+      head = try TaskHead(
+        reading: reference, width: network.featureWidth, in: context.suite, on: context.device)
+    case (.encoder, nil): throw context.refusal("needs a 'head': the network ends with features.")
+    case (.classifier, .some):
+      throw context.refusal("has a 'head', but the network has one of its own; leave it out.")
+    case (.classifier, nil): head = nil
+    }
+  }
+
+  var count: Int { data.count }
+
+  func update(_ digest: inout ContentDigest) throws(TinctureError) {
+    digest.update("text classes 1 \(model)")
+    head?.update(&digest)
+    inputs.update(&digest)
+    try data.update(&digest)
+  }
+
+  func outputs(
+    _ range: Range<Int>, _ parameters: Parameters
+  ) throws(TinctureError) -> TorchTensor {
+    let batch = try inputs.batch(range)
+    switch model {
+    case .classifier(let network): return try network.logits(of: batch, parameters)
+    case .encoder(let network):
+      let features = try network.features(of: batch, parameters)
+      return try head?(features) ?? features
+    }
+  }
+
+  func observations(_ outputs: TaskOutputs) throws(TinctureError) -> Observations {
+    try context.observations(outputs, data)
+  }
+}
+
+/// Texts as ids: from a column of ids, or of texts through the suite's tokenizer.
+struct TokenInputs {
+  private let data: TaskData
+  private let tokenizer: (any TextTokenizer)?
+  private let limit: Int?
+  private let device: TorchDevice
+
+  init(_ data: TaskData, _ context: TaskContext) throws(TinctureError) {
+    self.data = data
+    limit = context.task.length
+    device = context.device
+    if case .numbers(_, let extents) = try data.inputContent {
+      guard extents.count == 1 else {
+        throw context.refusal("needs a row of ids for each text, but the column has \(extents).")
+      }
+      tokenizer = nil
+    } else {
+      guard let folder = context.suite.tokenizer else {
+        throw context.refusal("has texts; name the folder of a 'tokenizer' in the suite.")
+      }
+      tokenizer = try TextTokenizers.open(context.suite.path(folder))
+    }
+  }
+
+  func update(_ digest: inout ContentDigest) {
+    digest.update("tokens \(limit.map(String.init) ?? "all") \(tokenizer != nil)")
+    // What a tokenizer does shows in the ids of any text; this one has a bit of everything.
+    for id in tokenizer?.ids(of: "The naïve café’s 12½ dogs—ran! 漢字 über_alles @x.y") ?? [] {
+      digest.update("\(id)")
+    }
+  }
+
+  /// Some of the texts as ids.
+  func batch(_ range: Range<Int>) throws(TinctureError) -> TokenBatch {
+    guard let tokenizer else {
+      var ids = try data.tensor(data.reference.inputs, range).converted(to: .i64)
+      if let limit, limit < ids.shape[1] { ids = try ids.slice(0..<limit, along: 1) }
+      return try TokenBatch(ids: ids.moved(to: device))
+    }
+    let texts = try data.texts(range)
+    guard let second = texts.second else {
+      return try tokenizer.batch(texts.first, limit: limit, on: device)
+    }
+    return try tokenizer.batch(
+      pairs: Array(zip(texts.first, second)), limit: limit, on: device)
+  }
+}
+
+/// Tokenizers by what a folder holds.
+enum TextTokenizers {
+  /// Opens a tokenizer.
+  static func open(_ folder: FilePath) throws(TinctureError) -> any TextTokenizer {
+    try WordPieceTokenizer(reading: folder)
+  }
+}
