@@ -135,6 +135,17 @@ struct ConfigurationReader {
     return ConfigurationReader(section, prefix: prefix + key + ".")
   }
 
+  /// A list of settings.
+  func sections(_ key: String) throws(TinctureError) -> [ConfigurationReader] {
+    guard let items = value(key)?.arrayValue else { throw refusal(key, "must be a list") }
+    var sections: [ConfigurationReader] = []
+    for (index, item) in items.enumerated() {
+      guard let section = item.objectValue else { throw refusal(key, "must be a list of objects") }
+      sections.append(ConfigurationReader(section, prefix: "\(prefix)\(key).\(index)."))
+    }
+    return sections
+  }
+
   /// Makes sure that a setting, where it is there, has the one value that a network can compute.
   func expect(_ key: String, _ expected: JSONValue) throws(TinctureError) {
     guard let value = value(key), value != expected else { return }

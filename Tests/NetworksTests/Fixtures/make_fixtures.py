@@ -491,6 +491,70 @@ def tokenizer_word_pieces():
     os.remove(os.path.join(folder, "tokenizer.json"))
 
 
+def byte_pairs(specials, suffix="", pattern=None):
+    """Bytes, the merges that tokenizers learns on the corpus, and special tokens."""
+    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
+
+    options = {"end_of_word_suffix": suffix} if suffix else {}
+    tokenizer = Tokenizer(models.BPE(**options))
+    steps = [pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=pattern is None)]
+    if pattern:
+        steps.insert(0, pre_tokenizers.Split(Regex(pattern), behavior="isolated"))
+    if suffix:
+        tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(steps)
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer.train_from_iterator(CORPUS, trainers.BpeTrainer(
+        vocab_size=700, initial_alphabet=alphabet, show_progress=False, **options))
+    merges = [tuple(pair) for pair in json.loads(tokenizer.to_str())["model"]["merges"]]
+    tokens = alphabet + ([token + suffix for token in alphabet] if suffix else [])
+    tokens += [first + second for first, second in merges]
+    tokens = list(dict.fromkeys(tokens)) + specials
+    return {token: index for index, token in enumerate(tokens)}, merges
+
+
+@fixture
+def tokenizer_byte_pairs():
+    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+    from transformers import CLIPTokenizer, GPT2Tokenizer, PreTrainedTokenizerFast, RobertaTokenizer
+
+    vocabulary, merges = byte_pairs(["<|startoftext|>", "<|endoftext|>"], "</w>")
+    record_tokenizer("ClipPairs", CLIPTokenizer(vocabulary, merges))
+    # The same kind from vocab.json and merges.txt.
+    vocabulary, merges = byte_pairs(["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
+    record_tokenizer("RobertaPairs", RobertaTokenizer(vocabulary, merges))
+    folder = os.path.join(HERE, "RobertaPairs")
+    os.remove(os.path.join(folder, "tokenizer.json"))
+    with open(os.path.join(folder, "vocab.json"), "w") as file:
+        json.dump(vocabulary, file)
+    with open(os.path.join(folder, "merges.txt"), "w") as file:
+        file.write("#version: 0.2\n" + "".join(f"{first} {second}\n" for first, second in merges))
+    vocabulary, merges = byte_pairs(["<|endoftext|>"])
+    record_tokenizer("GPT2Pairs", GPT2Tokenizer(vocabulary, merges, add_prefix_space=True))
+    # Llama 3's and Qwen's patterns, steps and markers.
+    expression = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}%s| ?[^\s\p{L}\p{N}]+[\r\n]*|"
+                  r"\s*[\r\n]+|\s+(?!\S)|\s+")
+    for name, digits, composes in [("Llama3Pairs", "{1,3}", False), ("QwenPairs", "", True)]:
+        pattern = expression % digits
+        vocabulary, merges = byte_pairs(["<|begin_of_text|>", "<|endoftext|>"], pattern=pattern)
+        backend = Tokenizer(models.BPE(vocabulary, merges, ignore_merges=not composes))
+        if composes:
+            backend.normalizer = normalizers.NFC()
+        backend.pre_tokenizer = pre_tokenizers.Sequence([
+            pre_tokenizers.Split(Regex(pattern), behavior="isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+        if not composes:
+            begin = "<|begin_of_text|>"
+            backend.post_processor = processors.Sequence([
+                processors.ByteLevel(trim_offsets=False), processors.TemplateProcessing(
+                    single=f"{begin} $A", pair=f"{begin} $A {begin}:1 $B:1",
+                    special_tokens=[(begin, vocabulary[begin])])])
+        backend.decoder = decoders.ByteLevel()
+        record_tokenizer(name, PreTrainedTokenizerFast(
+            tokenizer_object=backend, pad_token="<|endoftext|>", bos_token="<|begin_of_text|>",
+            return_token_type_ids=True))
+
+
 SENTENCES = [
     "A man is eating food.", "A man is eating a piece of bread.", "The girl is carrying a baby.",
     "Zwei Männer schieben Karren durch den Wald, café & naïveté!", "北京是中国的首都", "😀 emoji only?",
