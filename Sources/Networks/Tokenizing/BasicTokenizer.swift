@@ -1,7 +1,8 @@
 /// BERT's first step: a text becomes words and punctuation marks.
 ///
 /// Control characters are dropped, white space is a separator, ideographs and punctuation marks stand
-/// alone; accents are taken off and letters made small where the model was trained so.
+/// alone; accents are taken off and letters made small where the model was trained so. What a character is
+/// is looked up in Unicode 8, as transformers does; younger characters are none of these.
 struct BasicTokenizer: Sendable, Hashable {
   /// Whether control characters are dropped.
   var cleans = true
@@ -33,7 +34,7 @@ struct BasicTokenizer: Sendable, Hashable {
     }
     if stripsAccents ?? lowercases {
       view = String(view).canonicallyDecomposed.unicodeScalars
-      view.removeAll { $0.properties.generalCategory == .nonspacingMark }
+      view.removeAll { $0.settledCategory == .nonspacingMark }
     }
     if lowercases {
       var small = String.UnicodeScalarView()
@@ -75,8 +76,8 @@ extension Unicode.Scalar {
     case "\t", "\n", "\r": false
     case "\0", "\u{FFFD}": true
     default:
-      switch properties.generalCategory {
-      case .control, .format, .surrogate, .privateUse, .unassigned: true
+      switch settledCategory {
+      case .control, .format, .surrogate, .privateUse: true
       default: false
       }
     }
@@ -99,11 +100,17 @@ extension Unicode.Scalar {
     case 0..<128: return false
     default: break
     }
-    return switch properties.generalCategory {
+    return switch settledCategory {
     case .connectorPunctuation, .dashPunctuation, .closePunctuation, .finalPunctuation,
       .initialPunctuation, .otherPunctuation, .openPunctuation:
       true
     default: false
     }
+  }
+
+  /// The category, unassigned for characters younger than Unicode 8.
+  fileprivate var settledCategory: Unicode.GeneralCategory {
+    guard let age = properties.age, age.major <= 8 else { return .unassigned }
+    return properties.generalCategory
   }
 }

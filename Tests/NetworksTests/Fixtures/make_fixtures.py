@@ -429,6 +429,8 @@ TEXTS = [
     "[CLS] in the [MASK] text [SEP] [mask]", "<s>a</s> <mask> <pad> <|endoftext|>", "a" * 100 + " " + "b" * 101,
     "wordpieces unaffable embeddings tokenization", "«guillemets» “quotes” – dash… ¿qué? ¡sí!",
     "x=1+2*(3-4)/5^6 <tag> ~`|", "MiXeD CaSe TeXt", "١٢٣ ½ ² ① Ⅷ", "Ω≈ç√∫˜µ≤≥÷", "line1\n\nline2\n  indented  ",
+    # Younger than Unicode 8: a mark of punctuation, one above letters, an emoji.
+    "a\u061db a\u08d4b \U0001fae8",
 ]
 CORPUS = TEXTS + [
     "a photo of a cat and a photo of the dog", "merging models of one base gives one model",
