@@ -56,7 +56,7 @@ extension ClipVision {
     channels = try tower.count("in_channels", or: 3)
     patchSize = try tower.count("patch_size", or: 16)
     width = try tower.count("width", or: 768)
-    depth = try tower.count("layers", or: 12)
+    depth = try tower.depth("layers", or: 12)
     let headWidth = try tower.count("head_width", or: 64)
     guard width % headWidth == 0 else {
       throw tower.refusal("head_width", "must divide the width, \(width)")
@@ -105,7 +105,7 @@ extension ClipText {
     vocabularySize = try tower.count("vocab_size", or: 49408)
     positionCount = try tower.count("context_length", or: 77)
     width = try tower.count("width", or: 512)
-    depth = try tower.count("layers", or: 12)
+    depth = try tower.depth("layers", or: 12)
     heads = try tower.count("heads", or: 8)
     guard width % heads == 0 else {
       throw tower.refusal("heads", "must divide the width, \(width)")
@@ -143,7 +143,7 @@ extension ConfigurationReader {
       throw refusal("num_attention_heads", "must divide the width, \(width)")
     }
     return (
-      width, try count("num_hidden_layers", or: depth), heads,
+      width, try self.depth("num_hidden_layers", or: depth), heads,
       try count("intermediate_size", or: hidden)
     )
   }

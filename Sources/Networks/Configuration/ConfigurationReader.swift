@@ -49,6 +49,13 @@ struct ConfigurationReader {
     return number
   }
 
+  /// How many blocks: few enough that their parameters can be listed.
+  func depth(_ key: String, or fallback: Int? = nil) throws(TinctureError) -> Int {
+    let depth = try count(key, or: fallback)
+    guard depth <= 10_000 else { throw refusal(key, "must be at most 10000") }
+    return depth
+  }
+
   /// An id of a token, or another whole number that is not negative.
   func index(_ key: String, or fallback: Int? = nil) throws(TinctureError) -> Int {
     guard let value = value(key) else { return try absent(key, fallback) }
@@ -87,8 +94,8 @@ struct ConfigurationReader {
     guard let items = value.arrayValue else { throw refusal(key, "must be a list of numbers") }
     var counts: [Int] = []
     for item in items {
-      guard let count = item.intValue, count > 0, count <= 1 << 16 else {
-        throw refusal(key, "must be a list of whole numbers above zero")
+      guard let count = item.intValue, count > 0, count <= 10_000 else {
+        throw refusal(key, "must be a list of whole numbers from 1 to 10000")
       }
       counts.append(count)
     }

@@ -31,7 +31,7 @@ extension VisionTransformer {
     channels = try settings.count("num_channels", or: channels)
     patchSize = try settings.count("patch_size", or: patchSize)
     width = try settings.count("hidden_size")
-    depth = try settings.count("num_hidden_layers")
+    depth = try settings.depth("num_hidden_layers")
     try settings.expect("num_attention_heads", divides: width, "the width")
     heads = try settings.count("num_attention_heads")
     hiddenWidth = try settings.count("intermediate_size", or: 4 * width)

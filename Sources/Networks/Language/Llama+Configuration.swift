@@ -13,7 +13,7 @@ extension Llama {
     self.init()
     vocabularySize = try settings.count("vocab_size")
     width = try settings.count("hidden_size")
-    depth = try settings.count("num_hidden_layers")
+    depth = try settings.depth("num_hidden_layers")
     heads = try settings.count("num_attention_heads")
     if settings.value("head_dim") == nil, type != "qwen3" {
       try settings.expect("num_attention_heads", divides: width, "the width")

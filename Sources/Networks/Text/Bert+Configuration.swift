@@ -20,7 +20,7 @@ extension Bert {
     try settings.expect("add_cross_attention", .bool(false))
     vocabularySize = try settings.count("vocab_size")
     width = try settings.count("hidden_size")
-    depth = try settings.count("num_hidden_layers")
+    depth = try settings.depth("num_hidden_layers")
     try settings.expect("num_attention_heads", divides: width, "the width")
     heads = try settings.count("num_attention_heads")
     hiddenWidth = try settings.count("intermediate_size")
