@@ -24,11 +24,13 @@ bench:           ## compare with mergekit on synthetic Llama-shaped models (see 
 bench-banks:     ## sizes, errors and rates of expert banks
 	swift build -c release --product tincture
 	python3 Benchmarks/bench_banks.py $(BENCH)
+	Scripts/install_torch
+	python3 Benchmarks/bench_codecs.py
 
 bench-networks:  ## a vision transformer's passes against PyTorch in Python
-	Scripts/install_torch
 	swift build -c release --product tincture
-	.venv/torch/bin/python Benchmarks/bench_networks.py $(BENCH)
+	Benchmarks/setup_peer.sh
+	python=$${PEER_VENV:-.venv/bench}/bin/python; $$python Benchmarks/bench_networks.py --python $$python $(BENCH)
 
 differential:    ## compare weights with mergekit's on tiny models
 	swift build -c release --product tincture

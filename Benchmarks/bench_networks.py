@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--python", default=sys.executable, help="a Python that has torch")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--repeats", type=int, default=15)
+    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, nargs="*", default=[1, os.cpu_count() or 1])
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--sizes", nargs="*", default=["bundled", "base"])

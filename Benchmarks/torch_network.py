@@ -76,8 +76,7 @@ class VisionTransformer(nn.Module):
 
 def median(body, repeats: int) -> float:  # noqa: ANN001
     """Return the median time of a function in seconds, after warming up."""
-    for _ in range(3):
-        body()
+    body()
     times = []
     for _ in range(repeats):
         start = time.perf_counter()

@@ -210,7 +210,7 @@ public struct BankBuilder: Sendable {
       }
       observer?(.passed(bytes: try Self.byteCount(of: name, in: experts.map(\.model))))
     }
-    if codec.kind == .emr { Self.rescale(sums, in: &manifest) }
+    if codec.kind == .emr { Self.rescale(sums, by: codec.rescaling, in: &manifest) }
     for (name, model) in experts {
       manifest.experts.append(
         .init(name: name, source: model.location, codec: codec))
@@ -219,10 +219,15 @@ public struct BankBuilder: Sendable {
 
   /// Gives every expert the factor that makes up for what its masks change, over all its tensors.
   private static func rescale(
-    _ sums: [String: [(tensor: String, sums: MaskEncoder.Sums)]], in manifest: inout BankManifest
+    _ sums: [String: [(tensor: String, sums: MaskEncoder.Sums)]],
+    by rescaling: BankCodec.Rescaling, in manifest: inout BankManifest
   ) {
     for (expert, items) in sums {
-      let factor = MaskEncoder.Sums.factor(items.map(\.sums))
+      let factor = MaskEncoder.Sums.factor(
+        items.map { item in
+          let elements = manifest.records[item.tensor]?[.expert(expert)]?.shape.elementCount
+          return (item.sums, rescaling == .means ? 1 : Double(elements ?? 0))
+        })
       for (tensor, own) in items {
         guard let record = manifest.records[tensor]?[.expert(expert)] else { continue }
         var scaled = VectorRecord(

@@ -6,7 +6,10 @@ extension BankCodec {
   var json: JSONValue {
     var object = JSONObject([("kind", .string(kind.rawValue))])
     switch kind {
-    case .raw, .emr: break
+    case .raw: break
+    case .emr:
+      // Banks of earlier versions know means only and say nothing.
+      if rescaling != .means { object["rescale"] = .string(rescaling.rawValue) }
     case .tall: object["mask_threshold"] = .number(String(maskThreshold))
     case .svd:
       object["bits"] = .integer(bits)
@@ -51,7 +54,13 @@ extension BankCodec {
     }
     self.init(kind)
     switch kind {
-    case .raw, .emr: break
+    case .raw: break
+    case .emr:
+      guard let value = json["rescale"] else { break }
+      guard let known = value.stringValue.flatMap(Rescaling.init) else {
+        throw Self.fault("rescale")
+      }
+      rescaling = known
     case .tall:
       guard let value = json["mask_threshold"]?.doubleValue, value >= 0, value.isFinite else {
         throw Self.fault("mask_threshold")

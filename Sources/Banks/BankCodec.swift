@@ -25,6 +25,15 @@ public struct BankCodec: Sendable, Hashable {
     case binary
   }
 
+  /// What the factor of an expert of `emr` is the ratio of.
+  public enum Rescaling: String, Sendable, Hashable, CaseIterable {
+    /// Σ over tensors of the mean of |τ|, by that of |m τ_U|: as published code has it, so that small tensors
+    /// count as much as large ones.
+    case means
+    /// Σ over all elements of |τ|, by that of |m τ_U|: as the paper has it.
+    case sums
+  }
+
   /// The codec.
   public var kind: Kind
   /// Bits of a code; of an offset for `rtvq`; of an element of the factors, 16 or 32, for `svd`; of a
@@ -43,6 +52,8 @@ public struct BankCodec: Sendable, Hashable {
   public var correctsErrors: Bool
   /// By how much an element must exceed what the other experts add to it, for `tall`.
   public var maskThreshold: Double
+  /// What the factors of `emr` are ratios of.
+  public var rescaling = Rescaling.means
   /// The fraction of the elements that `sparse` keeps.
   public var density: Double
   /// The fraction of the elements that `sparse` drops for being largest.
@@ -148,7 +159,8 @@ public struct BankCodec: Sendable, Hashable {
   public var text: String {
     var words = [kind.rawValue]
     switch kind {
-    case .raw, .emr: return kind.rawValue
+    case .raw: return kind.rawValue
+    case .emr: return rescaling == .means ? kind.rawValue : "emr, rescaled by sums"
     case .tall: return "tall, threshold \(maskThreshold)"
     case .svd:
       switch rank {

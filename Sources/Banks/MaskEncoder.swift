@@ -134,9 +134,12 @@ struct MaskEncoder {
 
 extension MaskEncoder.Sums {
   /// The factor of EMR over the tensors of an expert; zero when nothing takes part.
-  static func factor(_ sums: [MaskEncoder.Sums]) -> Float {
-    let masked = sums.reduce(0) { $0 + $1.masked }
-    return masked > 0 ? Float(sums.reduce(0) { $0 + $1.vector } / masked) : 0
+  ///
+  /// - Parameter sums: The means of the tensors, with the weight that each has.
+  /// - Returns: The ratio of the weighted sums.
+  static func factor(_ sums: [(means: MaskEncoder.Sums, weight: Double)]) -> Float {
+    let masked = sums.reduce(0) { $0 + $1.weight * $1.means.masked }
+    return masked > 0 ? Float(sums.reduce(0) { $0 + $1.weight * $1.means.vector } / masked) : 0
   }
 
   /// ‖τ − f m τ_U‖² for a factor f.

@@ -268,8 +268,10 @@ struct ExpertBankTests {
   @Test("A manifest keeps every setting of a codec")
   func codecSettings() async throws {
     let fixture = try BankFixture(experts: 2)
+    var sums = BankCodec(.emr)
+    sums.rescaling = .sums
     for codec in BankFixture.usable([
-      BankCodec(.raw), BankCodec(.affine, bits: 7, grouping: .row), BankCodec(.emr),
+      BankCodec(.raw), BankCodec(.affine, bits: 7, grouping: .row), BankCodec(.emr), sums,
       BankCodec(.tvq, bits: 5, grouping: .run(128), clips: true),
       BankCodec(.rtvq, bits: 1, baseBits: 6, correctsErrors: false),
       BankCodec(.tall, maskThreshold: 0.55), BankCodec(.svd, bits: 16, rank: .count(3)),

@@ -88,6 +88,26 @@ struct MaskBankTests {
     }
   }
 
+  @Test("Rescaled by sums, an expert has the magnitudes of its task vector in sum")
+  func sums() async throws {
+    let fixture = try BankFixture()
+    var codec = BankCodec(.emr)
+    codec.rescaling = .sums
+    _ = try await fixture.create(codec)
+    for (name, model) in fixture.experts {
+      let read = try fixture.read(name)
+      var sums = (stored: 0.0, own: 0.0)
+      for tensor in model.tensors where tensor.name.hasSuffix("weight") {
+        let base = try #require(fixture.base.tensors.first { $0.name == tensor.name }).values
+        for (index, value) in try #require(read[tensor.name]).enumerated() {
+          sums.stored += Double((value - base[index]).magnitude)
+          sums.own += Double((tensor.values[index] - base[index]).magnitude)
+        }
+      }
+      #expect(abs(sums.stored / sums.own - 1) < 0.01, "\(name): \(sums)")
+    }
+  }
+
   @Test("An expert that comes later is masked from the vector that is there")
   func added() async throws {
     let fixture = try BankFixture(experts: 4)

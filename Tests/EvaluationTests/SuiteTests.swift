@@ -79,7 +79,9 @@ struct SuiteTests {
     arguments: [
       ("tasks: [{name: a, metric: acuracy}]", "no metric"),
       ("tasks: [a, a]", "two tasks 'a'"),
-      ("tasks: [a]\nmodels: [{name: x}]", "one of 'model', 'recipe', 'recipes' and 'experts'"),
+      (
+        "tasks: [a]\nmodels: [{name: x}]", "one of 'model', 'recipe', 'recipes', 'experts', 'codec'"
+      ),
       ("tasks: [a]\nmodels: [{model: x, reference: {b: 1}}]", "Unknown key 'b'"),
       ("tasks: [a]\nmodels: [{model: x, reference: {a: high}}]", "'a' must be a number"),
       ("tasks: [a]\nmodels: [{recipes: recipes/one.yaml}]", "a folder and '*.yaml'"),

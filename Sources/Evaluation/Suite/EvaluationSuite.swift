@@ -1,4 +1,5 @@
 public import SystemPackage
+public import TinctureBanks
 public import TinctureData
 public import TinctureMetrics
 public import TinctureNetworks
@@ -98,6 +99,8 @@ public struct SuiteModel: Sendable, Hashable {
     case recipe(String)
     /// Each task's expert.
     case experts
+    /// Each task's expert as a bank of this codec keeps it.
+    case codec(BankCodec)
   }
 
   /// The name in tables.

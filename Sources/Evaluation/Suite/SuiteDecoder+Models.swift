@@ -1,4 +1,5 @@
 import SystemPackage
+import TinctureBanks
 import TinctureCheckpoints
 import TinctureMerging
 import TinctureRecipes
@@ -11,12 +12,13 @@ extension SuiteDecoder {
   ) -> [SuiteModel] {
     var models: [SuiteModel] = []
     for item in items(node, "'models'") ?? [] {
-      let keys = ["name", "model", "recipe", "recipes", "experts", "reference"]
+      let sorts = ["model", "recipe", "recipes", "experts", "codec"]
+      let keys = ["name"] + sorts + ["bits", "rescale", "reference"]
       guard let members = members(of: item, keys: keys, in: "a model") else { continue }
-      let sources = ["model", "recipe", "recipes", "experts"].filter { members[$0] != nil }
+      let sources = sorts.filter { members[$0] != nil }
       guard let source = sources.first, sources.count == 1 else {
         reportMissing(
-          keys, of: members, "A model needs one of 'model', 'recipe', 'recipes' and 'experts'.")
+          keys, of: members, "A model needs one of \(Self.listing(sorts)).")
         continue
       }
       if source == "recipes" {
@@ -34,24 +36,46 @@ extension SuiteDecoder {
   ) -> SuiteModel? {
     let source: SuiteModel.Source
     let fallback: String
+    if kind == "experts" || kind == "codec", let task = tasks.first(where: { $0.expert == nil }) {
+      report(members.position, "The task '\(task.name)' names no 'expert'.")
+    }
     if kind == "experts" {
       guard members[kind]?.scalar?.bool == true else {
         report(members.position, "'experts' is 'true' or left out.")
         return nil
       }
-      if let task = tasks.first(where: { $0.expert == nil }) {
-        report(members.position, "The task '\(task.name)' names no 'expert'.")
-      }
       (source, fallback) = (.experts, "individual experts")
+    } else if kind == "codec" {
+      guard let codec = codec(members) else { return nil }
+      (source, fallback) = (.codec(codec), codec.text)
     } else {
       guard let path = text(members[kind], "'\(kind)'")?.value else { return nil }
       source = kind == "recipe" ? .recipe(path) : .model(path)
       fallback = FilePath(path).stem ?? path
     }
+    for key in ["bits", "rescale"] where kind != "codec" && members[key] != nil {
+      report(members.position, "'\(key)' needs a 'codec'.")
+    }
     let name = text(members["name"], "'name'")?.value ?? fallback
     return SuiteModel(
       name: name, source: source,
       reference: members["reference"].map { reference($0, tasks) } ?? [:])
+  }
+
+  private mutating func codec(_ members: YAMLMembers) -> BankCodec? {
+    guard let kind = choice(members["codec"], "'codec'", of: BankCodec.Kind.self) else {
+      return nil
+    }
+    let bits = integer(members["bits"], "'bits'", in: 1...8)
+    if bits != nil, ![.affine, .tvq, .rtvq].contains(kind) {
+      report(members.position, "'bits' are said of affine, tvq and rtvq only.")
+    }
+    var codec = BankCodec(kind, bits: bits?.value)
+    if let rescaling = choice(members["rescale"], "'rescale'", of: BankCodec.Rescaling.self) {
+      codec.rescaling = rescaling
+      if kind != .emr { report(members.position, "'rescale' is said of emr only.") }
+    }
+    return codec
   }
 
   private mutating func reference(

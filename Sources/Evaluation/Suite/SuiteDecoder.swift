@@ -67,6 +67,11 @@ struct SuiteDecoder: YAMLDecoder {
     let batch = integer(members["batch_size"], "'batch_size'", in: 1...1 << 20)
     let tasks = self.tasks(tasksNode, defaults: members["defaults"])
     let models = members["models"].map { self.models($0, tasks, file) } ?? []
+    if members["base"] == nil,
+      models.contains(where: { if case .codec = $0.source { true } else { false } })
+    {
+      report(node.position, "A model with a 'codec' needs the suite's 'base'.")
+    }
     guard let network else { return nil }
     return EvaluationSuite(
       name: text(members["name"], "'name'")?.value ?? file.stem ?? "suite", file: file,

@@ -109,11 +109,3 @@ struct TokenInputs {
       pairs: Array(zip(texts.first, second)), limit: limit, on: device)
   }
 }
-
-/// Tokenizers by what a folder holds.
-enum TextTokenizers {
-  /// Opens a tokenizer.
-  static func open(_ folder: FilePath) throws(TinctureError) -> any TextTokenizer {
-    try WordPieceTokenizer(reading: folder)
-  }
-}

@@ -22,7 +22,7 @@ struct DoctorCommand: AsyncParsableCommand {
   @OptionGroup(title: "Display") var display: DisplayOptions
 
   func run() async throws {
-    let facts = Self.facts() + LibTorchFacts(engines.libTorchSearch).facts
+    let facts = Self.facts() + LibTorchFacts(engines.libTorchSearch).facts + Self.dataLibraries
     if display.json {
       Console.result(JSONValue.object(JSONObject(facts.map { ($0.0, .string($0.1)) })).text())
     } else {
@@ -52,6 +52,14 @@ struct DoctorCommand: AsyncParsableCommand {
     ]
     facts.insert(contentsOf: linearAlgebra(), at: 4)
     return facts
+  }
+
+  /// What decodes pictures and unpacks archives; or how to get it.
+  private static var dataLibraries: [(String, String)] {
+    DataLibraries.all.map { library in
+      let state = library.problem.map { "missing. \($0.message)" } ?? "found"
+      return (library.name, "\(state) (for \(library.purpose))")
+    }
   }
 
   /// What multiplies and factorises matrices, and how fast; or how to get it.

@@ -3,6 +3,7 @@ public import TinctureBanks
 import TinctureTensors
 
 extension BankCodec.Kind: ExpressibleByArgument {}
+extension BankCodec.Rescaling: ExpressibleByArgument {}
 
 /// How experts are coded.
 struct CodecOptions: ParsableArguments {
@@ -44,6 +45,12 @@ struct CodecOptions: ParsableArguments {
 
   @Option(
     help:
+      "What the factors of emr are ratios of: means of the tensors, as published code has it, or sums over all elements, as the paper has it. (default: means)"
+  )
+  var rescale: BankCodec.Rescaling?
+
+  @Option(
+    help:
       "Singular values that svd stores: a number, or a share of all such as 12.5%. (default: 1 / experts)"
   )
   var rank: RankArgument?
@@ -82,6 +89,7 @@ struct CodecOptions: ParsableArguments {
     try set(maskThreshold, "--mask-threshold", for: [.tall], codec.kind) {
       codec.maskThreshold = $0
     }
+    try set(rescale, "--rescale", for: [.emr], codec.kind) { codec.rescaling = $0 }
     try set(
       scaleTerms, "--scale-terms", for: [.binary], codec.kind, in: BankCodec.scaleTermCounts
     ) { codec.scaleTerms = $0 }

@@ -6,7 +6,7 @@ struct ComputationOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Where networks run: cpu, cuda, cuda:N or mps.", valueName: "device"))
   var device = "cpu"
 
-  @Option(help: "Examples that go through the network at a time (default: the suite's).")
+  @Option(help: "Examples that go through the network at a time (default: the suite's, or 32).")
   var batch: Int?
 
   @Option(help: "Threads of one operator on the processor (default: LibTorch's choice).")

@@ -7,7 +7,7 @@ struct BenchmarkNetworkCommand: AsyncParsableCommand {
     abstract: "Measure a vision transformer's forward pass and gradients.",
     discussion: """
       Parameters and images are random. The gradients are those of all parameters. \
-      Times are medians of the repeats, after warming up.
+      Times are medians of the repeats, after one that is not counted.
 
       EXAMPLE
         tincture benchmark network --size base --batch 32 --threads 1
@@ -79,7 +79,7 @@ struct BenchmarkNetworkCommand: AsyncParsableCommand {
   private func median(
     _ pass: () throws(TinctureError) -> Void
   ) throws(TinctureError) -> Double {
-    for _ in 0..<3 { try pass() }
+    try pass()
     var times: [Double] = []
     for _ in 0..<repeats {
       try Signals.interruption.check()

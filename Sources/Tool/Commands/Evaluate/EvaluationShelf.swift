@@ -3,11 +3,11 @@ import SystemPackage
 import Synchronization
 import Tincture
 
-/// Finds what a command line calls a model, and carries recipes out for as long as their result is needed.
+/// Finds what a command line calls a model, and makes merges and banks for as long as they are needed.
 final class EvaluationShelf: Sendable {
   private let suite: EvaluationSuite
   private let engine: MergeEngine
-  private let merged = Mutex<[String: FilePath]>([:])
+  private let made = Mutex<[SuiteModel.Source: FilePath]>([:])
 
   init(suite: EvaluationSuite, engine: MergeEngine) {
     self.suite = suite
@@ -63,27 +63,36 @@ final class EvaluationShelf: Sendable {
       }
       return EvaluatedModel(model.name, perTask: experts, reference: model.reference)
     case .recipe(let word):
-      let output = try await merge(place(word))
+      let output = try folder(for: model).appending("merged")
+      let recipes = try RecipeOptions.recipes(in: place(word).string)
+      let job = MergeJob(recipes: recipes, output: output, engine: engine)
+      _ = try await job.run(interruption: Signals.interruption)
       return EvaluatedModel(
         model.name, ModelReference(path: output.string), reference: model.reference)
+    case .codec(let codec):
+      let bank = try folder(for: model).appending("experts.bank")
+      try await store(codec, in: bank)
+      return try EvaluatedModel(
+        model.name, bank: bank, tasks: suite.tasks, reference: model.reference)
     }
   }
 
   /// Drops what was made for a model.
   func close(_ model: SuiteModel) {
-    guard case .recipe(let word) = model.source else { return }
-    let output = merged.withLock { $0.removeValue(forKey: place(word).string) }
-    if let output { try? FileManager.default.removeItem(atPath: output.string) }
+    if let folder = made.withLock({ $0.removeValue(forKey: model.source) }) {
+      try? FileManager.default.removeItem(atPath: folder.string)
+    }
   }
 
   /// Drops everything that was made.
   func clear() {
-    for output in merged.withLock({ $0.values.map(\.self) }) {
-      try? FileManager.default.removeItem(atPath: output.string)
+    for folder in made.withLock({ $0.values.map(\.self) }) {
+      try? FileManager.default.removeItem(atPath: folder.string)
     }
   }
 
-  private func merge(_ file: FilePath) async throws(TinctureError) -> FilePath {
+  /// A folder for what is made for a model.
+  private func folder(for model: SuiteModel) throws(TinctureError) -> FilePath {
     let folder = FileManager.default.temporaryDirectory
       .appending(path: "tincture-\(UUID().uuidString)")
     do {
@@ -91,15 +100,30 @@ final class EvaluationShelf: Sendable {
     } catch {
       throw TinctureError(
         .cannotCreate,
-        "There is no place for the result of the recipe: \(error.localizedDescription) Set TMPDIR.",
+        "There is no place for what '\(model.name)' needs: \(error.localizedDescription) Set TMPDIR.",
         at: .init(file: folder.path))
     }
-    merged.withLock { $0[file.string] = FilePath(folder.path) }
-    let output = FilePath(folder.path).appending("merged")
-    let recipes = try RecipeOptions.recipes(in: file.string)
-    let job = MergeJob(recipes: recipes, output: output, engine: engine)
-    _ = try await job.run(interruption: Signals.interruption)
-    return output
+    made.withLock { $0[model.source] = FilePath(folder.path) }
+    return FilePath(folder.path)
+  }
+
+  /// Stores the experts of all tasks in a bank.
+  private func store(_ codec: BankCodec, in bank: FilePath) async throws(TinctureError) {
+    func open(_ word: String) throws(TinctureError) -> ModelInput {
+      try ModelInput(
+        opening: ModelReference(parsing: word, exists: isThere), locator: ModelLocator(),
+        folder: suite.folder)
+    }
+    let base = try open(suite.base ?? "")
+    var experts: [(name: String, model: any BankModel)] = []
+    for task in suite.tasks {
+      guard let expert = task.expert else { continue }
+      experts.append((task.name, ModelSource(try open(expert), base: base)))
+    }
+    let builder = BankBuilder(
+      codec: codec, workers: engine.workers,
+      check: { () throws(TinctureError) in try Signals.interruption.check() })
+    _ = try await builder.create(bank, base: ModelSource(base), experts: experts)
   }
 
   /// A path as it stands, or beside the suite.
