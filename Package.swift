@@ -177,7 +177,7 @@ let package = Package(
       [
         "TinctureEvaluation", "TinctureMetrics", "TinctureMerging", "TinctureNetworks",
         "TinctureTorch", "TinctureSafetensors", "TinctureTensors", system,
-      ]),
+      ], resources: [.copy("Fixtures")]),
     tests(
       "EndToEnd", ["TinctureTool", "Tincture", "TinctureTorch", "TinctureLinearAlgebra"],
       resources: [.copy("Fixtures")]),

@@ -39,6 +39,10 @@ public struct Evaluator: Sendable {
       let metric = try MetricRegistry.metric(named: task.metric, settings: task.settings).info
       let context = TaskContext(
         suite: suite, task: task, metric: metric, device: device, exampleLimit: exampleLimit)
+      if suite.network is PredictedOutputs {
+        count += try PredictedOutputs.images(context).count
+        continue
+      }
       count += try TaskData(context, needsTargets: metric.needs != .likelihood).count
     }
     return count
@@ -58,7 +62,7 @@ public struct Evaluator: Sendable {
     _ model: EvaluatedModel, observer: (Int) -> Void = { _ in }
   ) throws(TinctureError) -> ModelScores {
     let start = ContinuousClock.now
-    try LibTorch.current().require(device)
+    if !(suite.network is PredictedOutputs) { try LibTorch.current().require(device) }
     var loaded: (reference: ModelReference, parameters: ModelParameters)?
     var scores: [TaskScore] = []
     var cachedTasks = 0
@@ -67,6 +71,10 @@ public struct Evaluator: Sendable {
         throw TinctureError(
           .recipe, "There is no model for the task '\(task.name)'.",
           at: .init(file: suite.file.string, model: model.name))
+      }
+      if suite.network is PredictedOutputs {
+        scores.append(try predictedScore(task, reference, observer))
+        continue
       }
       if loaded?.reference != reference { loaded = (reference, try parameters(reference)) }
       guard let parameters = loaded?.parameters else { continue }
@@ -121,6 +129,21 @@ public struct Evaluator: Sendable {
       task: task.name, metric: metric.info, value: metric.value, details: metric.details,
       exampleCount: runner.count)
     return (score, kept != nil)
+  }
+
+  private func predictedScore(
+    _ task: EvaluationTask, _ reference: ModelReference, _ observer: (Int) -> Void
+  ) throws(TinctureError) -> TaskScore {
+    try interruption.check()
+    var metric = try MetricRegistry.metric(named: task.metric, settings: task.settings)
+    let context = TaskContext(
+      suite: suite, task: task, metric: metric.info, device: device, exampleLimit: exampleLimit)
+    let (observations, count) = try PredictedOutputs.observations(of: reference, context)
+    try metric.add(observations)
+    observer(count)
+    return TaskScore(
+      task: task.name, metric: metric.info, value: metric.value, details: metric.details,
+      exampleCount: count)
   }
 
   private func outputs(

@@ -21,7 +21,13 @@ extension SuiteDecoder {
     }
     var kind: NetworkKind?
     if let name = members.first(where: { $0.name == "kind" })?.value {
-      kind = choice(name, "'kind'", of: NetworkKind.self)
+      if name.scalar?.text == "predictions" {
+        if let other = members.first(where: { $0.name != "kind" }) {
+          report(other.position, "Predictions have no settings; remove '\(other.name)'.")
+        }
+        return PredictedOutputs()
+      }
+      kind = choice(name, "'kind'", of: NetworkKind.self, or: "predictions")
       if kind == nil { return nil }
     }
     do throws(TinctureError) {
@@ -109,13 +115,14 @@ extension SuiteDecoder {
 
   /// One of some words.
   mutating func choice<Choice: RawRepresentable<String> & CaseIterable>(
-    _ node: YAMLNode?, _ what: String, of type: Choice.Type
+    _ node: YAMLNode?, _ what: String, of type: Choice.Type, or other: String? = nil
   ) -> Choice? {
     guard let node else { return nil }
     if let value = node.scalar.flatMap({ Choice(rawValue: $0.text) }) { return value }
+    let words = Choice.allCases.map(\.rawValue) + [other].compactMap(\.self)
     report(
       node.position,
-      "\(what) is one of \(Self.listing(Choice.allCases.map(\.rawValue))), but this is \(node.kind)."
+      "\(what) is one of \(Self.listing(words)), but this is \(node.kind)."
     )
     return nil
   }

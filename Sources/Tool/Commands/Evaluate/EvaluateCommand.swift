@@ -51,7 +51,7 @@ struct EvaluateCommand: AsyncParsableCommand {
       Signals.install()
       let suite = try selectedSuite()
       try output.check()
-      try computation.prepare(engines)
+      if !(suite.network is PredictedOutputs) { try computation.prepare(engines) }
       var evaluator = Evaluator(suite)
       evaluator.device = try computation.torchDevice
       evaluator.precision = computation.bf16 ? .bf16 : .full
