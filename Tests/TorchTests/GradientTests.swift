@@ -22,9 +22,12 @@ struct GradientTests {
     let a = try TorchTensor.zeros([2, 3])
     let b = try TorchTensor.zeros([4, 5])
     let error = #expect(throws: TinctureError.self) { try a.matmul(b) }
-    #expect(
-      error?.message == "aten::matmul(f32[2, 3], f32[4, 5]) failed: mat1 and mat2 shapes cannot be"
-        + " multiplied (2x3 and 4x5)")
+    let message = error?.message ?? ""
+    #expect(message.hasPrefix("aten::matmul(f32[2, 3], f32[4, 5]) failed: "))
+    // Older versions tell the reason to standard error only.
+    if try LibTorchFixture.isAtLeast(minor: 13) {
+      #expect(message.hasSuffix(": mat1 and mat2 shapes cannot be multiplied (2x3 and 4x5)"))
+    }
     #expect(error?.code == .engine)
   }
 
@@ -38,7 +41,9 @@ struct GradientTests {
     let error = #expect(throws: TinctureError.self) {
       try gradients(of: loss, withRespectTo: [x])
     }
-    #expect(error?.message.contains("a second time") == true)
+    if try LibTorchFixture.isAtLeast(minor: 13) {
+      #expect(error?.message.contains("a second time") == true)
+    }
   }
 
   @Test("Gradients reach computed tensors, views and several parameters at once")

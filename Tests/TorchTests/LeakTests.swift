@@ -112,7 +112,8 @@ struct LeakTests {
         sharing: UnsafeRawBufferPointer(owner.bytes), shape: [3], dtype: .f64, owner: owner)
       view = try tensor.slice(1..<3, along: 0)
     }
-    #expect(!flag.isSet)
+    // Version 2.10 cannot let go of memory that it shares, so the bytes are copied at once.
+    #expect(flag.isSet != (try LibTorchFixture.isAtLeast(minor: 11)))
     #expect(try view?.array(as: Double.self) == [7, 3])
     view = nil
     #expect(flag.isSet)

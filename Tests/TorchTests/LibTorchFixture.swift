@@ -5,6 +5,12 @@ import TinctureTorch
 enum LibTorchFixture {
   /// Whether the usual search finds a LibTorch.
   static let isPresent = (try? LibTorchSearch().find()) != nil
+
+  /// Whether the library is of this version 2 or newer.
+  static func isAtLeast(minor: Int) throws -> Bool {
+    let version = try LibTorch.current().version
+    return (version.major, version.minor) >= (2, minor)
+  }
 }
 
 extension Trait where Self == ConditionTrait {
