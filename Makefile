@@ -1,5 +1,5 @@
 # The two commands of the README, and what maintainers run.
-.PHONY: demo test check format bench bench-banks bench-networks differential documentation
+.PHONY: demo test check format bench bench-merges bench-banks bench-networks differential documentation
 
 demo:            ## build and merge the bundled vision experts by several methods
 	Scripts/demo
@@ -16,7 +16,11 @@ check:           ## what must hold before a commit: format, warnings, tests, lin
 format:          ## put sources into the house style
 	swift format --in-place --recursive Package.swift Sources Tests
 
-bench:           ## compare with mergekit on synthetic Llama-shaped models (see Benchmarks/README.md)
+bench:           ## all comparisons and figures (see Benchmarks/README.md); about an hour
+	$(MAKE) bench-merges
+	$(MAKE) bench-banks bench-networks BENCH=
+
+bench-merges:    ## compare with mergekit on synthetic Llama-shaped models
 	swift build -c release --product tincture
 	Benchmarks/setup_peer.sh
 	python3 Benchmarks/bench.py $(BENCH)
