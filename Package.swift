@@ -23,7 +23,7 @@ let library: [Target.Dependency] = [
   "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureLinearAlgebra",
   "TinctureCheckpoints", "TinctureBanks", "TinctureMerging", "TinctureMergeMethods",
   "TinctureRecipes", "TinctureTorch", "TinctureMetrics", "TinctureData",
-  "TinctureNetworks", "TinctureEvaluation",
+  "TinctureNetworks", "TinctureEvaluation", "TinctureFitting",
 ]
 
 /// A library module: its name carries the brand, its folder does not.
@@ -108,6 +108,12 @@ let package = Package(
         "TinctureBanks", "TinctureMerging", "TinctureRecipes", "TinctureTorch", "TinctureNetworks",
         "TinctureMetrics", "TinctureData", crypto, system,
       ]),
+    module(
+      "Fitting",
+      [
+        "TinctureTensors", "TinctureCheckpoints", "TinctureMerging", "TinctureTorch",
+        "TinctureNetworks", "TinctureData", "TinctureEvaluation", system,
+      ]),
     .target(
       name: "Tincture", dependencies: library + [system], path: "Sources/Tincture",
       swiftSettings: settings),
@@ -178,6 +184,12 @@ let package = Package(
         "TinctureEvaluation", "TinctureMetrics", "TinctureMerging", "TinctureNetworks",
         "TinctureTorch", "TinctureSafetensors", "TinctureTensors", system,
       ], resources: [.copy("Fixtures")]),
+    tests(
+      "Fitting",
+      [
+        "TinctureFitting", "TinctureEvaluation", "TinctureMerging", "TinctureCheckpoints",
+        "TinctureTorch", "TinctureTensors", system,
+      ]),
     tests(
       "EndToEnd", ["TinctureTool", "Tincture", "TinctureTorch", "TinctureLinearAlgebra"],
       resources: [.copy("Fixtures")]),

@@ -2,6 +2,7 @@
 @_exported public import TinctureCheckpoints
 @_exported public import TinctureData
 @_exported public import TinctureEvaluation
+@_exported public import TinctureFitting
 @_exported public import TinctureJSON
 @_exported public import TinctureLinearAlgebra
 @_exported public import TinctureMergeMethods

@@ -21,7 +21,8 @@ struct TinctureCommand: AsyncParsableCommand {
     version: TinctureVersion.current,
     subcommands: [
       MergeCommand.self, PlanCommand.self, InspectCommand.self, MethodsCommand.self,
-      ConvertCommand.self, BankCommand.self, EvaluateCommand.self, DoctorCommand.self,
+      ConvertCommand.self, BankCommand.self, EvaluateCommand.self, FitCommand.self,
+      DoctorCommand.self,
       BenchmarkCommand.self,
     ])
 }

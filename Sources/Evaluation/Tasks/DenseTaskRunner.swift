@@ -44,7 +44,8 @@ struct DenseTaskRunner: TaskRunner {
   func outputs(
     _ range: Range<Int>, _ parameters: Parameters
   ) throws(TinctureError) -> TorchTensor {
-    let images = try context.images(data, range, size: nil, network.backbone.channels)
+    let images = try context.images(
+      data, at: Array(range), size: nil, network.backbone.channels)
     let answers = try network.answers(to: images, tasks: [answer.name], parameters)
     guard let found = answers[answer.name] else {
       throw TinctureError(.internalError, "The network has no answer '\(answer.name)'.")
@@ -59,7 +60,8 @@ struct DenseTaskRunner: TaskRunner {
   }
 
   func observations(_ outputs: TaskOutputs) throws(TinctureError) -> Observations {
-    var targets = try data.tensor(data.reference.targets, 0..<outputs.rowCount)
+    var targets = try data.tensor(
+      data.reference.targets, at: Array(0..<outputs.rowCount))
     if case .normals = answer.kind, targets.rank == 4, targets.shape[3] != 3 {
       targets = try targets.permuted(0, 2, 3, 1).contiguous()
     }

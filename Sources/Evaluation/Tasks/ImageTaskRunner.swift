@@ -36,7 +36,8 @@ struct ImageTaskRunner: TaskRunner {
   func outputs(
     _ range: Range<Int>, _ parameters: Parameters
   ) throws(TinctureError) -> TorchTensor {
-    let images = try context.images(data, range, size: network.imageSize, network.channels)
+    let images = try context.images(
+      data, at: Array(range), size: network.imageSize, network.channels)
     if let head { return try head(network.features(of: images, parameters)) }
     guard let classifier = network as? ResNet else {
       throw TinctureError(.internalError, "A network without classes has no head.")
@@ -54,13 +55,13 @@ extension TaskContext {
   ///
   /// - Parameters:
   ///   - data: The examples.
-  ///   - range: Which of them.
+  ///   - indices: Which of them.
   ///   - size: The height and width that the network needs; nil takes any.
   ///   - channels: The channels that the network needs.
   /// - Returns: The images on the context's device.
   /// - Throws: `data` when the images do not fit, `recipe` when the suite does not say how they could.
   func images(
-    _ data: TaskData, _ range: Range<Int>, size: Int?, _ channels: Int
+    _ data: TaskData, at indices: [Int], size: Int?, _ channels: Int
   ) throws(TinctureError) -> TorchTensor {
     switch suite.input {
     case .preprocessed(let name):
@@ -70,14 +71,15 @@ extension TaskContext {
       var preprocessor = name.preprocessor
       if let size { preprocessor.size = size }
       return try TorchTensor(
-        preprocessor.apply(to: data.images(range)), shape: [range.count] + preprocessor.extents,
+        preprocessor.apply(to: data.images(at: indices)),
+        shape: [indices.count] + preprocessor.extents,
         on: device)
     case .normalized(let normalization):
       guard case .numbers = try data.inputContent else {
         throw refusal(
           "has pictures of any size; say 'preprocess: clip' or 'preprocess: imagenet' in 'input'.")
       }
-      let stored = try data.tensor(data.reference.inputs, range).moved(to: device)
+      let stored = try data.tensor(data.reference.inputs, at: indices).moved(to: device)
       return try normalization(stored, size: size, channels: channels)
     }
   }

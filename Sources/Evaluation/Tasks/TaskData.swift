@@ -71,20 +71,20 @@ struct TaskData {
   }
 
   /// Numbers of a column as they are stored.
-  func tensor(_ column: String, _ range: Range<Int>) throws(TinctureError) -> TorchTensor {
-    let block = try source.numbers(column, at: Array(range))
+  func tensor(_ column: String, at indices: [Int]) throws(TinctureError) -> TorchTensor {
+    let block = try source.numbers(column, at: indices)
     let tensor = block.bytes.withUnsafeBytes { memory in
       Result { () throws(TinctureError) in
         try TorchTensor(
-          copying: memory, shape: [range.count] + block.extents, dtype: block.dtype)
+          copying: memory, shape: [indices.count] + block.extents, dtype: block.dtype)
       }
     }
     return try tensor.get()
   }
 
   /// Pictures of any size.
-  func images(_ range: Range<Int>) throws(TinctureError) -> [PixelImage] {
-    try source.images(reference.inputs, at: Array(range))
+  func images(at indices: [Int]) throws(TinctureError) -> [PixelImage] {
+    try source.images(reference.inputs, at: indices)
   }
 
   /// Texts, and the second ones where examples are pairs.

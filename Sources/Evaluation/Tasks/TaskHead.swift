@@ -1,12 +1,14 @@
 internal import SystemPackage
 internal import TinctureSafetensors
-internal import TinctureTensors
-internal import TinctureTorch
+package import TinctureTensors
+package import TinctureTorch
 
 /// A linear layer from features to scores, which belongs to a task and not to the models.
-struct TaskHead {
-  private let weight: TorchTensor
-  private let bias: TorchTensor?
+package struct TaskHead: Sendable {
+  /// The weight, [classes, features].
+  package var weight: TorchTensor
+  /// The bias, [classes].
+  package var bias: TorchTensor?
   private let normalizesFeatures: Bool
   private let bytes: [[UInt8]]
 
@@ -69,7 +71,7 @@ struct TaskHead {
   }
 
   /// The scores [N, classes] of features [N, width].
-  func callAsFunction(_ features: TorchTensor) throws(TinctureError) -> TorchTensor {
+  package func callAsFunction(_ features: TorchTensor) throws(TinctureError) -> TorchTensor {
     let features = normalizesFeatures ? try features.normalized() : features
     return try features.linear(weight: weight, bias: bias)
   }

@@ -97,7 +97,7 @@ struct TokenInputs {
   /// Some of the texts as ids.
   func batch(_ range: Range<Int>) throws(TinctureError) -> TokenBatch {
     guard let tokenizer else {
-      var ids = try data.tensor(data.reference.inputs, range).converted(to: .i64)
+      var ids = try data.tensor(data.reference.inputs, at: Array(range)).converted(to: .i64)
       if let limit, limit < ids.shape[1] { ids = try ids.slice(0..<limit, along: 1) }
       return try TokenBatch(ids: ids.moved(to: device))
     }

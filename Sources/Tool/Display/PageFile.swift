@@ -24,6 +24,15 @@ enum PageFile {
     _ text: String, called noun: String, to output: FilePath, replaces: Bool,
     keeping inputs: [FilePath]
   ) throws(TinctureError) -> Int {
+    try write(
+      bytes: Array(text.utf8), called: noun, to: output, replaces: replaces, keeping: inputs)
+  }
+
+  /// Writes bytes that messages call by a noun.
+  static func write(
+    bytes: [UInt8], called noun: String, to output: FilePath, replaces: Bool,
+    keeping inputs: [FilePath]
+  ) throws(TinctureError) -> Int {
     try CheckpointWriter.checkVacant(output, policy: .init(replace: replaces))
     if let existing = FileIdentity(of: output) {
       for input in inputs where FileIdentity(of: input) == existing {
@@ -40,7 +49,6 @@ enum PageFile {
     let parent = output.removingLastComponent()
     let partial = (parent.isEmpty ? FilePath(".") : parent)
       .appending(".\(name).tincture-partial")
-    let bytes = Array(text.utf8)
     do throws(TinctureError) {
       try write(bytes, called: noun, to: partial, named: output)
       try Directories.rename(partial, to: output)

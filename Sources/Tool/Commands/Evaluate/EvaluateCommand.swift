@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import SystemPackage
 import Tincture
 
@@ -29,6 +30,10 @@ struct EvaluateCommand: AsyncParsableCommand {
 
   @Option(name: .customLong("task"), help: "Measure this task only; may be repeated.")
   var tasks: [String] = []
+
+  @Option(
+    help: ArgumentHelp("Take the heads of all tasks from this file.", valueName: "file"))
+  var heads: String?
 
   @Option(help: "Use only the first examples of each task, as many as this.")
   var limit: Int?
@@ -108,6 +113,11 @@ struct EvaluateCommand: AsyncParsableCommand {
     }
     if !tasks.isEmpty { suite.tasks.removeAll { !tasks.contains($0.name) } }
     if let batch = computation.batch { suite.batchSize = batch }
+    if let heads {
+      for index in suite.tasks.indices {
+        suite.tasks[index].head?.file = URL(filePath: heads).standardizedFileURL.path
+      }
+    }
     return suite
   }
 }
