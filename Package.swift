@@ -80,7 +80,10 @@ let package = Package(
       ]),
     module(
       "MergeMethods",
-      ["TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureMerging", system]),
+      [
+        "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureLinearAlgebra",
+        "TinctureMerging", system,
+      ]),
     module(
       "MergeTesting",
       [
@@ -154,7 +157,7 @@ let package = Package(
       "MergeMethods",
       [
         "TinctureMergeMethods", "TinctureMerging", "TinctureMergeTesting", "TinctureCheckpoints",
-        "TinctureSafetensors", "TinctureJSON", "TinctureTensors", system,
+        "TinctureSafetensors", "TinctureJSON", "TinctureLinearAlgebra", "TinctureTensors", system,
       ],
       resources: [.copy("Fixtures")]),
     tests(

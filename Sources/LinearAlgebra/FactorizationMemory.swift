@@ -33,6 +33,13 @@ public struct FactorizationMemory: Sendable, Hashable {
     return width * (rows * columns + factors + work) + 32 * short
   }
 
+  /// For the decomposition by the smaller Gram matrix, which is computed in double precision whatever
+  /// the matrix has: a copy, the Gram matrix and its eigenvalues, and the factors twice.
+  public var svdByGram: Int {
+    let square = FactorizationMemory(rows: short, columns: short, precision: .double)
+    return 8 * (rows * columns + 3 * short * short + 2 * short * (rows + columns)) + square.eigh
+  }
+
   /// For the QR decomposition: two copies, the triangle and the workspace.
   public var qr: Int {
     width * (2 * rows * columns + 2 * rows * short + short * columns + 64 * (rows + columns))

@@ -49,6 +49,9 @@ public final class MergeInputs {
       share: tuning.share)
   }
 
+  /// Whether numbers that are not finite are let through.
+  public var letsNonFiniteThrough: Bool { options.nonFinite == .propagate }
+
   /// The value of a parameter for this tensor.
   public subscript<Value>(parameter: Parameter<Value>) -> Value { step.parameters[parameter] }
   /// The values of a parameter for this tensor, in the order of the models.
@@ -73,13 +76,14 @@ public final class MergeInputs {
   ///
   /// - Parameters:
   ///   - form: Models or task vectors.
+  ///   - models: The models that are read and that blocks hold, besides the base; all by default.
   ///   - body: Looks at a block; may change the models' elements in place.
   /// - Throws: What `body` throws, or `io`, or `checkpoint` for an element that is not finite.
   public func scan(
-    _ form: InputForm,
+    _ form: InputForm, models: Range<Int>? = nil,
     _ body: (inout ElementBlock) throws(TinctureError) -> Void
   ) throws(TinctureError) {
-    try forEachBlock(form, body)
+    try forEachBlock(form, models: models, body)
   }
 
   /// Visits short pieces that are spread over the whole tensor, as a sample of its elements.
@@ -122,10 +126,11 @@ public final class MergeInputs {
   ///
   /// - Parameters:
   ///   - form: Models or task vectors.
+  ///   - models: The models that are read and that blocks hold, besides the base; all by default.
   ///   - body: Fills the output block, which holds zeros before.
   /// - Throws: What `body` throws, or `io`.
   public func produce(
-    _ form: InputForm,
+    _ form: InputForm, models: Range<Int>? = nil,
     _ body: (inout ElementBlock, inout MutableSpan<Float>) throws(TinctureError) -> Void
   ) throws(TinctureError) {
     guard let writer else {
@@ -136,7 +141,7 @@ public final class MergeInputs {
       advance: advance)
     let result = scratch()
     var output = result
-    try forEachBlock(form) { (block) throws(TinctureError) in
+    try forEachBlock(form, models: models) { (block) throws(TinctureError) in
       var failure: TinctureError?
       let count = block.count
       output.use(count) { span in
@@ -152,11 +157,14 @@ public final class MergeInputs {
   }
 
   private func forEachBlock(
-    _ form: InputForm, in range: Range<Int>? = nil,
+    _ form: InputForm, in range: Range<Int>? = nil, models chosen: Range<Int>? = nil,
     _ body: (inout ElementBlock) throws(TinctureError) -> Void
   ) throws(TinctureError) {
     let elements = range ?? step.elements
-    let readers = (step.base.map { [$0] } ?? []) + step.models
+    let chosen = chosen ?? 0..<step.models.count
+    let readers = (step.base.map { [$0] } ?? []) + step.models[chosen]
+    // Windows belong to inputs, whichever of them are read.
+    let firstWindow = hasBase ? 1 : 0
     let pointers = readers.map { _ in workspace.takeVector() }
     defer { for pointer in pointers { workspace.giveBack(pointer) } }
     let rounding = step.inputRounding == nil ? nil : workspace.takeVector()
@@ -174,7 +182,8 @@ public final class MergeInputs {
       var isBaseAsStored = false
       for (position, reader) in readers.enumerated() {
         var span = MutableSpan<Float>(_unsafeStart: pointers[position], count: count)
-        let window = workspace.window(position, byteCount: tuning.windowBytes)
+        let input = position < firstWindow ? position : position + chosen.lowerBound
+        let window = workspace.window(input, byteCount: tuning.windowBytes)
         let range = start..<start + count
         let minuend = position > 0 && form == .taskVectors ? basePointer : nil
         let isBaseAtHand = areBuiltOnBase[position] && isBaseAsStored
@@ -212,7 +221,7 @@ public final class MergeInputs {
       try body(&block)
       start += count
     }
-    checked = true
+    if chosen.count == step.models.count { checked = true }
   }
 
   private static func round(

@@ -49,6 +49,11 @@ public protocol MergeMethod: Sendable {
   /// - Returns: Bytes that differ when the result would.
   func externalState(_ parameters: ResolvedParameters) -> [UInt8]
 
+  /// Makes sure that the libraries are there which the method computes with, while it is planned.
+  ///
+  /// - Throws: `missingFacility` with how to get what is missing.
+  func requireFacilities() throws(TinctureError)
+
   /// Finds out what has to be known about the whole model.
   ///
   /// - Parameter session: Passes over all steps.
@@ -69,6 +74,8 @@ public protocol MergeMethod: Sendable {
 public struct WorkingScope: Sendable, Hashable {
   /// How many models the step has, the base not counted.
   public let modelCount: Int
+  /// The extents of the tensor.
+  public let shape: Shape
   /// The length of the tensor's rows.
   public let rowLength: Int
   /// The number of elements of the step.
@@ -81,6 +88,7 @@ public struct WorkingScope: Sendable, Hashable {
   /// Creates a scope.
   public init(modelCount: Int, shape: Shape, elementCount: Int, share: Int) {
     self.modelCount = modelCount
+    self.shape = shape
     rowLength = shape.rowLength
     columnCount = shape.elementCount / max(1, shape.extents.first ?? 1)
     self.elementCount = elementCount
@@ -110,6 +118,8 @@ extension MergeMethod {
   public func isElementwise(_ parameters: ResolvedParameters) -> Bool { false }
   /// Any combination is acceptable.
   public func objection(to parameters: ResolvedParameters, modelCount: Int) -> String? { nil }
+  /// None besides the library itself.
+  public func requireFacilities() throws(TinctureError) {}
   /// Nothing.
   public func externalState(_ parameters: ResolvedParameters) -> [UInt8] { [] }
   /// No working memory.

@@ -84,6 +84,10 @@ public struct Bounds: Sendable, Hashable, CustomStringConvertible {
     lower: -.greatestFiniteMagnitude, upper: .greatestFiniteMagnitude, includesLower: true)
   /// Zero to one, both allowed.
   public static let fraction = Bounds(lower: 0, upper: 1, includesLower: true)
+  /// From one number to another, both allowed.
+  public static func between(_ lower: Double, _ upper: Double) -> Bounds {
+    Bounds(lower: lower, upper: upper, includesLower: true)
+  }
   /// At least a number.
   public static func atLeast(_ lower: Double) -> Bounds {
     Bounds(lower: lower, upper: .greatestFiniteMagnitude, includesLower: true)

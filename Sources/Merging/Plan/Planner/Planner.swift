@@ -152,9 +152,11 @@ public struct Planner {
   /// Makes the plan.
   ///
   /// - Returns: The plan.
-  /// - Throws: `recipe` or `checkpoint` with all missing and mismatching tensors at once.
+  /// - Throws: `recipe` or `checkpoint` with all missing and mismatching tensors at once, `missingFacility`
+  ///   when the method computes with a library that is not there.
   /// - Complexity: O(n m) for n tensors and m models; of tensor data only small samples are read.
   public mutating func plan() throws(TinctureError) -> MergePlan {
+    try method.requireFacilities()
     let assignments = try assignments()
     try problems.finish()
     let vocabulary = try mergedVocabulary()
