@@ -345,4 +345,22 @@ struct FailureTests {
       "merge_method: linear\nmodels: [{model: gone/model}]\nparameters: {weight: 1}\n", "--quiet",
       status: 66, says: ["error:", "gone/model"])
   }
+
+  @Test("Without BLAS planning a spectral method fails, and nothing else does")
+  func withoutLinearAlgebra() async throws {
+    try workshop.write(
+      "recipe.yaml", "merge_method: iso_c\nbase_model: base\nmodels: [{model: a}, {model: b}]\n")
+    let without = ["TINCTURE_BLAS": "/nowhere/libblas.so"]
+    for command in [["plan", "recipe.yaml"], ["merge", "recipe.yaml", "out"]] {
+      let run = try await workshop.start(command, environment: without).end()
+      expect(run, ends: 69)
+      #expect(run.errors.contains("linear algebra") && run.errors.contains("libopenblas0"))
+    }
+    #expect(try !workshop.names().contains("out"))
+    try workshop.write(
+      "recipe.yaml",
+      "merge_method: linear\nmodels: [{model: a}, {model: b}]\nparameters: {weight: 1}\n")
+    let other = try await workshop.start(["plan", "recipe.yaml"], environment: without).end()
+    expect(other, ends: 0)
+  }
 }

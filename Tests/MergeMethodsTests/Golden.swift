@@ -25,11 +25,13 @@ struct Golden: Sendable, CustomStringConvertible {
   var description: String { id }
 
   static let directory = FilePath((Bundle.module.resourcePath ?? "") + "/Fixtures/golden")
-  static let all = (try? load()) ?? []
+  static let all = (try? load("manifest.json")) ?? []
+  /// Cases that need BLAS.
+  static let spectral = (try? load("spectral.json")) ?? []
 
-  private static func load() throws -> [Golden] {
+  private static func load(_ name: String) throws -> [Golden] {
     let manifest = try JSONValue(
-      parsing: InputFile(opening: directory.appending("manifest.json")).contents())
+      parsing: InputFile(opening: directory.appending(name)).contents())
     return (manifest["cases"]?.arrayValue ?? []).compactMap { Golden($0) }
   }
 
@@ -47,6 +49,8 @@ struct Golden: Sendable, CustomStringConvertible {
         values[name] = .bool(flag)
       } else if let number = value.doubleValue {
         values[name] = .number(number)
+      } else if let text = value.stringValue {
+        values[name] = .text(text)
       }
     }
     self.id = id

@@ -1,0 +1,55 @@
+internal import TinctureLinearAlgebra
+public import TinctureMerging
+public import TinctureTensors
+
+/// Gives all directions of the summed task vectors the same weight.
+///
+/// For a matrix Σ wᵢ τᵢ = U diag(σ) Vᵀ with k = min(m, n) singular values, Δ = mean(σ) U Vᵀ; for other
+/// tensors Δ = mean(wᵢ τᵢ); θ = θ₀ + α Δ. Matrices are on the scale of the sum and other tensors on that of
+/// the mean, as published. The mean is over all k singular values, zeros included. A sum of lower
+/// rank leaves directions open: they stay zero, or with `null_space: reference` get arbitrary vectors of full
+/// weight. Shapes: matrices m × n, one decomposition each, O(m n k), whatever the number of models.
+/// Source: Marczak et al., arXiv:2502.04959.
+public struct IsoC: MergeMethod {
+  /// The description of the method.
+  public let info = MethodInfo(
+    name: "iso_c", aliases: ["isotropic"], title: "Iso-C",
+    summary: "Gives all singular directions of the summed task vectors the same weight.",
+    formula: "Σ wᵢ τᵢ = U diag(σ) Vᵀ;  θ = θ₀ + α mean(σ) U Vᵀ;  not a matrix: θ₀ + α mean(wᵢ τᵢ)",
+    source: "Marczak et al. 2025, No Task Left Behind", link: "https://arxiv.org/abs/2502.04959",
+    base: .required, models: 1...Int.max, streaming: .tensor,
+    parameters: [
+      Spectral.weight, Spectral.alpha, Spectral.matrices, Spectral.nullSpace, Spectral.tolerance,
+    ])
+
+  /// Creates the method.
+  public init() {}
+
+  /// Needs BLAS and LAPACK.
+  public func requireFacilities() throws(TinctureError) { _ = try Backend.shared }
+
+  /// The sum, its factors and their product.
+  public func workingMemory(_ parameters: ResolvedParameters, _ scope: WorkingScope)
+    -> WorkingMemory
+  {
+    Spectral.memory(parameters, scope, matrices: 2, factors: 1, squares: 0)
+  }
+
+  /// Makes one tensor.
+  public func merge(_ inputs: MergeInputs, state: Void) throws(TinctureError) {
+    try inputs.mergeMatrices { (tasks) throws(TinctureError) in
+      let sum = try tasks.sum()
+      guard sum.largestMagnitude > 0 else { return nil }
+      return try Self.flattened(tasks.decompose(sum), of: tasks)
+    }
+  }
+
+  /// mean(σ) U Vᵀ.
+  static func flattened(
+    _ svd: SVD<Double>, of tasks: TaskMatrices
+  ) throws(TinctureError) -> Matrix<Double> {
+    var result = try tasks.algebra.multiply(svd.u, svd.vt)
+    result.scale(by: svd.singularValues.reduce(0, +) / Double(tasks.smallerExtent))
+    return result
+  }
+}

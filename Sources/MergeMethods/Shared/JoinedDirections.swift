@@ -1,0 +1,38 @@
+internal import TinctureLinearAlgebra
+internal import TinctureMerging
+internal import TinctureTensors
+
+/// Singular vectors of several matrices side by side.
+struct JoinedDirections {
+  /// Left vectors as columns.
+  let u: Matrix<Double>
+  /// Singular values.
+  let values: [Double]
+  /// Right vectors as rows.
+  let vt: Matrix<Double>
+
+  /// Joins decompositions of matrices of one shape, at least one.
+  init(_ parts: [SVD<Double>]) {
+    u = .joined(parts.map(\.u), rows: parts.first?.u.rows ?? 0)
+    values = parts.flatMap(\.singularValues)
+    vt = .stacked(parts.map(\.vt), columns: parts.first?.vt.columns ?? 0)
+  }
+
+  /// polar(U) diag(σ) polar(V).
+  ///
+  /// With the Gram matrices G and H of columns of U and rows of V it is U (G^−½ diag(σ) H^−½) V, so that
+  /// nothing as long as the matrix is decomposed again. The published code takes the polar factors from
+  /// singular values, which completes directions that are missing.
+  func orthogonalized(_ tasks: TaskMatrices) throws(TinctureError) -> Matrix<Double> {
+    let algebra = tasks.algebra
+    guard !Spectral.completes(tasks.inputs.step.parameters) else {
+      var left = try algebra.polarBySVD(u, nullSpace: .completed).factor
+      left.scaleColumns(by: values)
+      return try algebra.multiply(left, algebra.polarBySVD(vt, nullSpace: .completed).factor)
+    }
+    var core = try algebra.orthogonalizer(algebra.gram(u, of: .columns))
+    core.scaleColumns(by: values)
+    core = try algebra.multiply(core, algebra.orthogonalizer(algebra.gram(vt, of: .rows)))
+    return try algebra.multiply(algebra.multiply(u, core), vt)
+  }
+}

@@ -1,0 +1,99 @@
+internal import TinctureLinearAlgebra
+internal import TinctureMerging
+internal import TinctureTensors
+
+/// The task vectors of a matrix, read one at a time or summed up, in double precision.
+struct TaskMatrices {
+  /// The inputs of the step.
+  let inputs: MergeInputs
+  /// The library.
+  let algebra: Backend
+  private let weights: [Double]
+
+  init(_ inputs: MergeInputs, _ weights: [Double]) throws(TinctureError) {
+    self.inputs = inputs
+    self.weights = weights
+    algebra = try Backend.shared
+  }
+
+  /// The number of models.
+  var count: Int { inputs.modelCount }
+  /// The number of rows.
+  var rows: Int { inputs.step.shape.extents[0] }
+  /// The number of columns.
+  var columns: Int { inputs.step.shape.extents[1] }
+  /// The smaller of both.
+  var smallerExtent: Int { min(rows, columns) }
+
+  /// The weighted task vector of a model.
+  ///
+  /// - Complexity: One pass over the base and the model.
+  func read(_ model: Int) throws(TinctureError) -> Matrix<Double> {
+    var result = Matrix<Double>(rows: rows, columns: columns)
+    let weight = weights[model]
+    try inputs.scan(.taskVectors, models: model..<model + 1) { (block) throws(TinctureError) in
+      Self.add(block[model: 0], times: weight, at: block.start, to: &result)
+    }
+    return result
+  }
+
+  /// The sum of the weighted task vectors.
+  ///
+  /// - Complexity: One pass over all inputs.
+  func sum() throws(TinctureError) -> Matrix<Double> {
+    var result = Matrix<Double>(rows: rows, columns: columns)
+    try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
+      for model in 0..<block.modelCount {
+        Self.add(block[model: model], times: weights[model], at: block.start, to: &result)
+      }
+    }
+    return result
+  }
+
+  static func add(
+    _ x: Span<Float>, times weight: Double, at start: Int, to matrix: inout Matrix<Double>
+  ) {
+    matrix.change { elements in
+      for i in 0..<x.count { elements[start + i] += weight * Double(x[i]) }
+    }
+  }
+
+  /// The leading singular values and vectors.
+  ///
+  /// By the smaller Gram matrix in double precision, which loses nothing that single-precision inputs
+  /// hold. Singular values up to the parameter `tolerance` times the largest are left out, unless the
+  /// published code's arbitrary vectors for them are wanted.
+  ///
+  /// - Parameters:
+  ///   - matrix: The matrix.
+  ///   - rank: How many at most.
+  /// - Returns: The decomposition.
+  /// - Throws: An error if the library fails.
+  /// - Complexity: O(m n k) for the smaller extent k.
+  func decompose(_ matrix: Matrix<Double>, rank: Int = .max) throws(TinctureError) -> SVD<Double> {
+    let whole =
+      try Spectral.completes(inputs.step.parameters)
+      ? algebra.svd(matrix)
+      : algebra.svdByGram(matrix, keepingAbove: inputs[Spectral.tolerance])
+    return whole.prefix(min(rank, whole.rank))
+  }
+}
+
+extension Backend {
+  /// Computes the inverse square root of a Gram matrix, with which its vectors become orthonormal.
+  ///
+  /// For X with G = XᵀX, X G^−½ is the polar factor of X. Directions in which the vectors depend on each
+  /// other, with eigenvalues up to 1e-12 of the largest, get zero.
+  ///
+  /// - Parameter gram: The Gram matrix.
+  /// - Returns: G^−½.
+  /// - Throws: An error if the library fails.
+  /// - Complexity: O(n³).
+  func orthogonalizer(_ gram: Matrix<Double>) throws(TinctureError) -> Matrix<Double> {
+    let eigen = try eigh(gram)
+    let floor = 1e-12 * (eigen.values.first ?? 0)
+    var half = eigen.vectors
+    half.scaleColumns(by: eigen.values.map { $0 > floor ? 1 / $0.squareRoot().squareRoot() : 0 })
+    return try self.gram(half, of: .rows)
+  }
+}
