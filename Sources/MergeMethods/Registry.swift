@@ -24,6 +24,7 @@ public enum MethodRegistry {
     IsoC(),
     IsoCts(),
     TsvM(),
+    Opcm(),
     Nearswap(),
     ArceeFusion(),
     Ram(),

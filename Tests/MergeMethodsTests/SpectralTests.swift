@@ -15,6 +15,9 @@ extension ConformanceCase {
     .of("iso_cts", ["common_space_fraction": .number(0.3), "weight": .number(0.5)]),
     .of("tsv_m"),
     .of("tsv_m", ["weight": .number(0.5)]),
+    // The order of the models matters.
+    .of("opcm", except: [.symmetry]),
+    .of("opcm", ["threshold": .number(1)], except: [.symmetry]),
   ]
 }
 
@@ -35,7 +38,7 @@ struct SpectralTests {
   }
 
   @Test("The recorded cases are all there")
-  func count() { #expect(Golden.spectral.count == 4) }
+  func count() { #expect(Golden.spectral.count == 5) }
 
   // MARK: What the formulas say
 
@@ -113,6 +116,37 @@ struct SpectralTests {
     #expect(result.largestMagnitude == 0)
     let flat = try await merged("iso_cts", (0..<5).map { noise(3, 40, seed: 50 + $0) })
     #expect(flat.largestMagnitude > 0)
+  }
+
+  @Test("The merged task vector of OPCM has the mean norm of the task vectors")
+  func norms() async throws {
+    let tasks = (0..<3).map { noise(18, 25, seed: 60 + $0) }
+    let mean = tasks.reduce(0) { $0 + $1.frobeniusNorm } / 3
+    let result = try await merged("opcm", tasks)
+    #expect((result.frobeniusNorm - mean).magnitude < 1e-5 * mean)
+    let alone = try await merged("opcm", [tasks[0]])
+    #expect(zip(alone.array, tasks[0].array).allSatisfy { ($0 - $1).magnitude < 1e-6 })
+  }
+
+  @Test("OPCM keeps a repeated task out, as nothing is left of it")
+  func repeated() async throws {
+    let task = noise(10, 14, seed: 70)
+    let result = try await merged("opcm", [task, task])
+    #expect(zip(result.array, task.array).allSatisfy { ($0 - $1).magnitude < 1e-5 })
+  }
+
+  @Test("OPCM protects the directions before the one that crosses the threshold")
+  func protected() async throws {
+    // U and V are the axes: the new task is 1 everywhere.
+    let values: [Float] = [5, 3, 2]
+    let first = Matrix<Float>.diagonal(values)
+    let ones = Matrix<Float>(rows: 3, columns: 3, [Float](repeating: 1, count: 9))
+    // 5 + 3 of 10 cross 0.6 at the index 1, so that one direction is protected: its own diagonal only.
+    for (threshold, free) in [(0.6, 6), (0.85, 4), (0.4, 6)] {
+      let result = try await merged("opcm", [first, ones], ["threshold": .number(threshold)])
+      let off = result.array.enumerated().filter { $0.offset % 4 != 0 && $0.element > 0.1 }
+      #expect(off.count == free, "threshold \(threshold)")
+    }
   }
 
   // MARK: Helpers

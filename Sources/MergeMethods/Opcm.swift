@@ -1,0 +1,162 @@
+internal import TinctureLinearAlgebra
+public import TinctureMerging
+public import TinctureTensors
+
+/// Takes models in one after another, each without what the models before it have already decided.
+///
+/// The merged task vector P begins with the first model's. For each further task vector D of a matrix, with
+/// P = U diag(σ) Vᵀ, D' = D − Σᵢ uᵢ uᵢᵀ D vᵢ vᵢᵀ − Σ_{i≠j<r} uᵢ uᵢᵀ D vⱼ vⱼᵀ is added, where r is the first index whose
+/// singular values up to it hold more than the share `threshold` of Σ σ. Of other tensors all of D is added. In
+/// the end θ = θ₀ + P n̄ / ‖P‖, with n̄ the mean norm of the task vectors and all norms over the whole model.
+///
+/// The published code rescales P after each model and divides that out again before the next; the
+/// factors cancel, so that only the last one is needed. Singular values up to `tolerance` of the
+/// largest, whose vectors are arbitrary, take no part. The order of the models matters. Shapes: matrices
+/// m × n; every matrix goes through the models twice, for the norm and for the output: 2 (T − 1)
+/// decompositions, O(m n min(m, n)) each. Source: Tang et al., arXiv:2501.09522.
+public struct Opcm: MergeMethod {
+  /// What the merged task vector is multiplied by.
+  public struct State: Sendable {
+    let factor: Double
+  }
+
+  static let threshold = Parameter<Double>(
+    "threshold", default: 0.5, in: .fraction,
+    "The share of the singular values within which a new task vector must not interfere.")
+  static let tolerance = Parameter<Double>(
+    "tolerance", default: 1e-7, in: .between(1e-7, 1),
+    "Singular values up to this share of the largest count as zero.")
+
+  /// The description of the method.
+  public let info = MethodInfo(
+    name: "opcm", title: "OPCM",
+    summary: "Adds task vectors one after another, without what interferes with those before.",
+    formula:
+      "P = τ₁;  P ← P + τₜ without its part in the leading directions of P;  θ = θ₀ + P mean ‖τₜ‖ / ‖P‖",
+    source: "Tang et al. 2025, Merging Models on the Fly", link: "https://arxiv.org/abs/2501.09522",
+    base: .required, models: 1...Int.max, streaming: .model,
+    parameters: [threshold, Spectral.matrices, tolerance])
+
+  /// Creates the method.
+  public init() {}
+
+  /// Needs BLAS and LAPACK.
+  public func requireFacilities() throws(TinctureError) { _ = try Backend.shared }
+
+  /// The merged and one new task vector, their factors and products; one vector for sums.
+  public func workingMemory(_ parameters: ResolvedParameters, _ scope: WorkingScope)
+    -> WorkingMemory
+  {
+    var memory = Spectral.memory(parameters, scope, matrices: 2, factors: 3, squares: 2)
+    memory.vectors = 1
+    return memory
+  }
+
+  /// Finds the norms of the task vectors and of their merger.
+  public func prepare(_ session: MergeSession) async throws(TinctureError) -> State {
+    let found = try await session.survey { (inputs) throws(TinctureError) in
+      try Self.squaredNorms(inputs)
+    }
+    var merged = 0.0
+    var tasks = [Double](repeating: 0, count: found.map(\.tasks.count).max() ?? 0)
+    for step in found {
+      // Numbers that are not finite spoil their own tensor only.
+      if step.merged.isFinite { merged += step.merged }
+      for (model, square) in step.tasks.enumerated() where square.isFinite {
+        tasks[model] += square
+      }
+    }
+    guard merged > 0 else { return State(factor: 1) }
+    let mean = tasks.reduce(0) { $0 + $1.squareRoot() } / Double(tasks.count)
+    return State(factor: mean / merged.squareRoot())
+  }
+
+  /// Makes one tensor.
+  public func merge(_ inputs: MergeInputs, state: State) throws(TinctureError) {
+    guard inputs.isMatrix else {
+      let shares = [Double](repeating: state.factor, count: inputs.modelCount)
+      return try inputs.produceCombination(shares, base: 1, .taskVectors)
+    }
+    var unused: [Double] = []
+    let merged =
+      try inputs.isFinite() ? Self.chain(inputs, &unused) : .notANumber(inputs.step.shape)
+    try inputs.produce(ontoBase: merged, times: state.factor)
+  }
+
+  private static func squaredNorms(_ inputs: MergeInputs) throws(TinctureError)
+    -> (merged: Double, tasks: [Double])
+  {
+    var (merged, tasks) = (0.0, [Double]())
+    if inputs.isMatrix {
+      guard try inputs.isFinite() else { return (0, []) }
+      let norm = try chain(inputs, &tasks).frobeniusNorm
+      return (norm * norm, tasks)
+    }
+    tasks = [Double](repeating: 0, count: inputs.modelCount)
+    var sum = inputs.scratch()
+    try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
+      sum.use(block.count) { sum in
+        Kernels.clear(&sum)
+        for model in tasks.indices {
+          Kernels.add(block[model: model], to: &sum)
+          Kernels.addDot(block[model: model], block[model: model], to: &tasks[model])
+        }
+        Kernels.addDot(sum.span, sum.span, to: &merged)
+      }
+    }
+    return (merged, tasks)
+  }
+
+  /// The merged task vector before it is scaled; appends the squared norms of the task vectors.
+  private static func chain(
+    _ inputs: MergeInputs, _ squares: inout [Double]
+  ) throws(TinctureError) -> Matrix<Double> {
+    let weights = [Double](repeating: 1, count: inputs.modelCount)
+    let tasks = try TaskMatrices(inputs, weights)
+    var merged = Matrix<Double>(rows: tasks.rows, columns: tasks.columns)
+    for model in 0..<tasks.count {
+      let task = try tasks.read(model)
+      let norm = task.frobeniusNorm
+      squares.append(norm * norm)
+      if merged.largestMagnitude > 0 { try removeInterference(of: task, from: &merged, tasks) }
+      merged.add(task)
+    }
+    return merged
+  }
+
+  /// Subtracts from the merged task vector what a new one has in the directions that must be kept from it.
+  private static func removeInterference(
+    of task: Matrix<Double>, from merged: inout Matrix<Double>, _ tasks: TaskMatrices
+  ) throws(TinctureError) {
+    let svd = try tasks.decompose(merged)
+    let algebra = tasks.algebra
+    let images = try algebra.multiply(svd.u, task, transposing: .first)
+    let diagonal = (0..<svd.rank).map { index in
+      let (a, b) = (images.row(index), svd.vt.row(index))
+      return (0..<a.count).reduce(0.0) { $0 + a[$1] * b[$1] }
+    }
+    var part = svd.vt
+    part.scaleRows(by: diagonal)
+    let kept = protectedCount(svd.singularValues, share: tasks.inputs[threshold])
+    if kept > 0 {
+      let leading = svd.vt.rows(0..<kept)
+      var core = try algebra.multiply(images.rows(0..<kept), leading, transposing: .second)
+      for index in 0..<kept { core[index, index] = 0 }
+      var top = part.rows(0..<kept)
+      try algebra.multiply(core, leading, into: &top)
+      part = .stacked([top, part.rows(kept..<part.rows)], columns: part.columns)
+    }
+    try algebra.multiply(svd.u, part, scale: -1, into: &merged)
+  }
+
+  /// The first index whose singular values up to it hold more than a share of their sum; 0 for none.
+  static func protectedCount(_ values: [Double], share: Double) -> Int {
+    let total = values.reduce(0, +)
+    var sum = 0.0
+    for (index, value) in values.enumerated() {
+      sum += value
+      if sum / total > share { return index }
+    }
+    return 0
+  }
+}
