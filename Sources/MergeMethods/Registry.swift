@@ -25,6 +25,7 @@ public enum MethodRegistry {
     IsoCts(),
     TsvM(),
     Opcm(),
+    Svc(),
     Nearswap(),
     ArceeFusion(),
     Ram(),

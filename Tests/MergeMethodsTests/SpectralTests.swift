@@ -18,6 +18,8 @@ extension ConformanceCase {
     // The order of the models matters.
     .of("opcm", except: [.symmetry]),
     .of("opcm", ["threshold": .number(1)], except: [.symmetry]),
+    .of("svc"),
+    .of("svc", ["merged": .text("first"), "alpha": .number(1)], except: [.symmetry]),
   ]
 }
 
@@ -38,7 +40,7 @@ struct SpectralTests {
   }
 
   @Test("The recorded cases are all there")
-  func count() { #expect(Golden.spectral.count == 5) }
+  func count() { #expect(Golden.spectral.count == 6) }
 
   // MARK: What the formulas say
 
@@ -147,6 +149,25 @@ struct SpectralTests {
       let off = result.array.enumerated().filter { $0.offset % 4 != 0 && $0.element > 0.1 }
       #expect(off.count == free, "threshold \(threshold)")
     }
+  }
+
+  @Test("Calibration leaves one task as it is, and never grows with α = 1")
+  func calibration() async throws {
+    let task = noise(9, 16, seed: 80)
+    let alone = try await merged("svc", [task], ["lambda": .number(1)])
+    #expect(zip(alone.array, task.array).allSatisfy { ($0 - $1).magnitude < 1e-5 })
+    // Twice the same task at full scale is divided by the two that agree.
+    let twice = try await merged(
+      "svc", [task, task], ["lambda": .number(1), "alpha": .number(1)])
+    #expect(zip(twice.array, task.array).allSatisfy { ($0 - $1).magnitude < 1e-5 })
+    // Calibrating a model that task arithmetic merged is the same as doing both at once.
+    let other = noise(9, 16, seed: 81)
+    let both = try await merged("svc", [task, other], ["lambda": .number(0.5)])
+    var given = task
+    given.add(other)
+    given.scale(by: 0.5)
+    let after = try await merged("svc", [given, task, other], ["merged": .text("first")])
+    #expect(zip(after.array, both.array).allSatisfy { ($0 - $1).magnitude < 1e-5 })
   }
 
   // MARK: Helpers
