@@ -26,6 +26,7 @@ public enum MethodRegistry {
     TsvM(),
     Opcm(),
     Svc(),
+    Cart(),
     Nearswap(),
     ArceeFusion(),
     Ram(),

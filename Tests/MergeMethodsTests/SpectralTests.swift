@@ -20,6 +20,8 @@ extension ConformanceCase {
     .of("opcm", ["threshold": .number(1)], except: [.symmetry]),
     .of("svc"),
     .of("svc", ["merged": .text("first"), "alpha": .number(1)], except: [.symmetry]),
+    .of("cart"),
+    .of("cart", ["rank_fraction": .number(1), "lambda": .number(1)]),
   ]
 }
 
@@ -168,6 +170,21 @@ struct SpectralTests {
     given.scale(by: 0.5)
     let after = try await merged("svc", [given, task, other], ["merged": .text("first")])
     #expect(zip(after.array, both.array).allSatisfy { ($0 - $1).magnitude < 1e-5 })
+  }
+
+  @Test("CART of full rank with λ = 1 is the mean, and of rank 1 has rank T")
+  func centred() async throws {
+    let tasks = (0..<3).map { noise(20, 12, seed: 90 + $0) }
+    var mean = tasks[0]
+    mean.add(tasks[1])
+    mean.add(tasks[2])
+    mean.scale(by: 1 / 3)
+    let full = try await merged("cart", tasks, ["rank_fraction": .number(1)])
+    #expect(zip(full.array, mean.array).allSatisfy { ($0 - $1).magnitude < 1e-5 })
+    var low = try await merged("cart", tasks, ["rank_fraction": .number(0.01)])
+    low.add(mean, times: -1)
+    let spectrum = try Backend.shared.singularValues(low)
+    #expect(spectrum.prefix { $0 > 1e-4 }.count == 3)
   }
 
   // MARK: Helpers
