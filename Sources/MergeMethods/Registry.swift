@@ -27,6 +27,7 @@ public enum MethodRegistry {
     Opcm(),
     Svc(),
     Cart(),
+    Knots(),
     Nearswap(),
     ArceeFusion(),
     Ram(),

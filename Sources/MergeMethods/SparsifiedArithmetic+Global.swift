@@ -12,37 +12,6 @@ public struct GlobalTrim: Sendable {
   func cut(of model: Int) -> MagnitudeCut { cuts[model] ?? MagnitudeCut(at: 0, ties: Int.max) }
 }
 
-/// Order statistics of the task vectors of several models.
-private struct OrderTally: Sendable {
-  private var statistics: [Int: OrderStatistic] = [:]
-
-  mutating func count(_ x: Span<Float>, model: Int) {
-    statistics[model, default: OrderStatistic(.magnitude)].count(x)
-  }
-
-  mutating func refine(_ x: Span<Float>, model: Int) { statistics[model]?.refine(x) }
-
-  mutating func add(counts other: OrderTally) {
-    for (model, statistic) in other.statistics {
-      if statistics[model]?.add(counts: statistic) == nil { statistics[model] = statistic }
-    }
-  }
-
-  mutating func add(refinements other: OrderTally) {
-    for (model, statistic) in other.statistics { statistics[model]?.add(refinements: statistic) }
-  }
-
-  mutating func select(_ ranks: [Int: Int]) {
-    for (model, rank) in ranks { statistics[model]?.select([rank]) }
-  }
-
-  func total(_ model: Int) -> Int { statistics[model]?.total ?? 0 }
-
-  func finding(_ model: Int, rank: Int) -> OrderStatistic.Finding? {
-    statistics[model]?.finding(rank: rank)
-  }
-}
-
 extension SparsifiedArithmetic {
   /// Finds the thresholds of the whole models, and the majority sign where it is asked for.
   public func prepare(_ session: MergeSession) async throws(TinctureError) -> GlobalTrim? {

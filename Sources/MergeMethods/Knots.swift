@@ -1,0 +1,177 @@
+internal import TinctureLinearAlgebra
+public import TinctureMerging
+public import TinctureTensors
+
+/// Merges task vectors in the coordinates of their common singular directions.
+///
+/// For matrices O × I the task vectors side by side are [τ₁ … τ_T] = U diag(σ) [V₁ … V_T]; directions with
+/// σ ≤ `epsilon` are left out. Zᵢ = diag(σ) Vᵢ = Uᵀ τᵢ are R × I and comparable between tasks, and θ = θ₀ + λ U merge(Z).
+/// `inner` says how: `ties` keeps the elements of each Zᵢ that are among the share `density` of largest
+/// magnitudes of the whole model, elects the sign of their sum and takes the mean of those that agree (elements
+/// that cancel exactly give zero); `mean` and `sum` are task arithmetic. For tensors that are not matrices
+/// θ = θ₀ + λ mean(τᵢ), or the sum.
+///
+/// Only U is needed, by eigenvalues of Σ τᵢ τᵢᵀ in double precision; TIES finds it three times, twice for the
+/// thresholds. Defaults are those for CLIP ViT-B/32. Adapters take part by their full deltas, α / r included,
+/// which the published code leaves out. Cost: O(O² T I + O³) for each matrix and pass.
+/// Source: Stoica et al., arXiv:2410.19735.
+public struct Knots: MergeMethod {
+  /// The threshold of each model's elements, by its position in the recipe; others keep everything.
+  public struct State: Sendable {
+    let cuts: [Int: Float]
+  }
+
+  static let inner = Parameter<String>(
+    "inner", default: "ties", of: ["ties", "mean", "sum"], "How the coordinates are merged.")
+  static let density = Parameter<Double>(
+    "density", default: 0.2, in: .fraction,
+    "The fraction of each model's coordinates that stays under ties.")
+  static let scale = Parameter<Double>(
+    "lambda", default: 0.6, "What the merged task vector is multiplied by.")
+  static let epsilon = Parameter<Double>(
+    "epsilon", default: 1e-5, in: .atLeast(0), "Singular values up to this are left out.")
+
+  /// The description of the method.
+  public let info = MethodInfo(
+    name: "knots", title: "KnOTS",
+    summary: "Merges task vectors in the coordinates of their common singular directions.",
+    formula:
+      "[τ₁ … τ_T] = U diag(σ) [V₁ … V_T];  θ = θ₀ + λ U merge(diag(σ) V₁, …, diag(σ) V_T)",
+    source: "Stoica et al. 2025, Model merging with SVD to tie the KnOTS",
+    link: "https://arxiv.org/abs/2410.19735", base: .required, models: 1...Int.max,
+    streaming: .model, parameters: [inner, density, scale, epsilon, Spectral.matrices])
+
+  /// Creates the method.
+  public init() {}
+
+  /// Needs BLAS and LAPACK.
+  public func requireFacilities() throws(TinctureError) { _ = try Backend.shared }
+
+  /// A task vector, the sum of products, U, the coordinates of all tasks, histograms.
+  public func workingMemory(_ parameters: ResolvedParameters, _ scope: WorkingScope)
+    -> WorkingMemory
+  {
+    guard scope.shape.rank == 2, parameters[Spectral.matrices] else { return WorkingMemory() }
+    let (rows, columns) = (scope.shape.extents[0], scope.shape.extents[1])
+    let square = FactorizationMemory(rows: rows, columns: rows, precision: .double)
+    let coordinates = (4 * scope.modelCount + 24) * rows * columns
+    return WorkingMemory(
+      bytes: coordinates + 24 * rows * rows + square.eigh
+        + scope.modelCount * OrderStatistic.memory(ranks: 1))
+  }
+
+  /// Finds the thresholds over the whole model.
+  public func prepare(_ session: MergeSession) async throws(TinctureError) -> State {
+    let ties = session.steps.filter { $0.parameters[Self.inner] == "ties" }
+    let densities = Set(ties.map { $0.parameters[Self.density] })
+    guard let density = densities.first, densities != [1] else { return State(cuts: [:]) }
+    guard densities.count == 1 else {
+      throw TinctureError(.recipe, "knots needs one density for the whole model.")
+    }
+    var tally = try await session.tally {
+      OrderTally()
+    } count: { (tally, inputs) throws(TinctureError) in
+      guard let coordinates = try Self.coordinates(inputs) else { return }
+      for (z, model) in zip(coordinates.tasks, inputs.step.modelIndices) {
+        tally.count(z.elements, model: model)
+      }
+    } combine: {
+      $0.add(counts: $1)
+    }
+    var ranks: [Int: Int] = [:]
+    for model in tally.models {
+      // The published rule keeps the element on the threshold and so one more than asked.
+      let total = tally.total(model)
+      ranks[model] = max(0, total - Int(density * Double(total)) - 1)
+    }
+    tally.select(ranks)
+    let selected = tally
+    let refined = try await session.tally {
+      selected
+    } count: { (tally, inputs) throws(TinctureError) in
+      guard let coordinates = try Self.coordinates(inputs) else { return }
+      for (z, model) in zip(coordinates.tasks, inputs.step.modelIndices) {
+        tally.refine(z.elements, model: model)
+      }
+    } combine: {
+      $0.add(refinements: $1)
+    }
+    var cuts: [Int: Float] = [:]
+    for (model, rank) in ranks { cuts[model] = refined.finding(model, rank: rank)?.value }
+    return State(cuts: cuts)
+  }
+
+  /// Makes one tensor.
+  public func merge(_ inputs: MergeInputs, state: State) throws(TinctureError) {
+    let scale = inputs[Self.scale]
+    guard inputs.isMatrix else {
+      let share = inputs[Self.inner] == "sum" ? scale : scale / Double(inputs.modelCount)
+      let shares = [Double](repeating: share, count: inputs.modelCount)
+      return try inputs.produceCombination(shares, base: 1, .taskVectors)
+    }
+    guard try inputs.isFinite() else {
+      return try inputs.produce(ontoBase: .notANumber(inputs.step.shape), times: 1)
+    }
+    guard let coordinates = try Self.coordinates(inputs) else {
+      return try inputs.produce(ontoBase: nil, times: 1)
+    }
+    let merged = combine(coordinates.tasks, inputs, state)
+    let delta = try Backend.shared.multiply(coordinates.u, merged)
+    try inputs.produce(ontoBase: delta, times: scale)
+  }
+
+  /// U and Uᵀ τᵢ for all tasks; nil for other tensors and where nothing was changed.
+  private static func coordinates(
+    _ inputs: MergeInputs
+  ) throws(TinctureError) -> (u: Matrix<Double>, tasks: [Matrix<Float>])? {
+    guard inputs.isMatrix, try inputs.isFinite() else { return nil }
+    let weights = [Double](repeating: 1, count: inputs.modelCount)
+    let tasks = try TaskMatrices(inputs, weights)
+    let algebra = tasks.algebra
+    var sum = Matrix<Double>(rows: tasks.rows, columns: tasks.rows)
+    for model in 0..<tasks.count {
+      let task = try tasks.read(model)
+      sum.add(try algebra.gram(task, of: .rows))
+    }
+    let eigen = try algebra.eigh(sum)
+    // Squares below rounding are no singular values, whatever epsilon says.
+    let limit = max(inputs[epsilon] * inputs[epsilon], 1e-14 * (eigen.values.first ?? 0))
+    let rank = eigen.values.prefix { $0 > limit }.count
+    guard rank > 0 else { return nil }
+    let u = eigen.vectors.columns(0..<rank)
+    var found: [Matrix<Float>] = []
+    for model in 0..<tasks.count {
+      let z = try algebra.multiply(u, tasks.read(model), transposing: .first)
+      found.append(z.converted(to: Float.self))
+    }
+    return (u, found)
+  }
+
+  private func combine(
+    _ tasks: [Matrix<Float>], _ inputs: MergeInputs, _ state: State
+  ) -> Matrix<Double> {
+    var result = Matrix<Double>(rows: tasks[0].rows, columns: tasks[0].columns)
+    let elects = inputs[Self.inner] == "ties"
+    let share = inputs[Self.inner] == "mean" ? 1 / Double(tasks.count) : 1
+    let cuts = inputs.step.modelIndices.map { elects ? state.cuts[$0] ?? 0 : 0 }
+    let arrays = tasks.map(\.array)
+    let count = result.count
+    result.change { merged in
+      for i in 0..<count {
+        var sum = 0.0
+        for (z, cut) in zip(arrays, cuts) where z[i].magnitude >= cut { sum += Double(z[i]) }
+        guard elects else {
+          merged[i] = share * sum
+          continue
+        }
+        var (agreeing, voices) = (0.0, 0)
+        for (z, cut) in zip(arrays, cuts) where z[i].magnitude >= cut && Double(z[i]) * sum > 0 {
+          agreeing += Double(z[i])
+          voices += 1
+        }
+        merged[i] = voices > 0 ? agreeing / Double(voices) : 0
+      }
+    }
+    return result
+  }
+}
