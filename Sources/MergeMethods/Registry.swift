@@ -28,6 +28,7 @@ public enum MethodRegistry {
     Svc(),
     Cart(),
     Knots(),
+    RobustMerge(),
     Nearswap(),
     ArceeFusion(),
     Ram(),
