@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite("The progress of making a bank", .timeLimit(.minutes(2)))
+@Suite("The progress of making a bank", .timeLimit(.minutes(10)))
 struct BankProgressTests {
   let workshop: Workshop
   private let create = [

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 import TinctureLinearAlgebra
 
-@Suite("Expert banks through the program", .timeLimit(.minutes(5)))
+@Suite("Expert banks through the program", .timeLimit(.minutes(10)))
 struct BankTests {
   let workshop: Workshop
 
@@ -253,7 +253,7 @@ struct BankTests {
   }
 }
 
-@Suite("Power cuts while a bank is changed", .timeLimit(.minutes(5)), .serialized)
+@Suite("Power cuts while a bank is changed", .timeLimit(.minutes(10)), .serialized)
 struct BankPowerCutTests {
   @Test("Killed at any moment, an addition leaves the old bank or the new one")
   func killed() async throws {

@@ -14,7 +14,9 @@ struct EvaluateTests {
   init() throws { workshop = try Workshop() }
 
   private func run(_ arguments: [String], ends status: Int32 = 0) async throws -> ToolRun {
-    let run = try await workshop.start(["evaluate"] + arguments).end()
+    var arguments = ["evaluate"] + arguments
+    if !arguments.contains("--libtorch") { arguments += try Workshop.libTorch() }
+    let run = try await workshop.start(arguments).end()
     expect(run, ends: status)
     return run
   }

@@ -27,7 +27,7 @@ struct FitTests {
   }
 
   private func run(_ arguments: [String], ends status: Int32 = 0) async throws -> ToolRun {
-    let run = try await workshop.start(arguments).end()
+    let run = try await workshop.start(arguments + Workshop.libTorch()).end()
     expect(run, ends: status)
     return run
   }

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import TinctureTorch
 
 /// What a run of the program left behind.
 struct ToolRun {
@@ -23,6 +24,11 @@ final class Workshop: Sendable {
   /// The built program, which lies beside the bundle of the fixtures.
   static let program: URL = Bundle.module.bundleURL.deletingLastPathComponent()
     .appendingPathComponent("tincture")
+
+  /// The options that name the LibTorch which tests find; the program runs in a folder of its own.
+  static func libTorch() throws -> [String] {
+    ["--libtorch", URL(filePath: try LibTorchSearch().find().folder).standardizedFileURL.path]
+  }
 
   func url(_ path: String) -> URL { folder.appendingPathComponent(path) }
 
