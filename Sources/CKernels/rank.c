@@ -208,8 +208,11 @@ void tincture_rank_mask(
 #endif
   size_t open = wide ? tincture_rank_decide_512(&rule, &grid, x, n, &memory)
                      : decide_any(&rule, &grid, x, n, &memory);
-  if (n < 65536) open = decide_even(n, &memory, open);
-  if (open > few_open) rank_open(x, n, &memory, grid.used, open);
+  if (n < 65536 && !wide) open = decide_even(n, &memory, open);
+  if (open > few_open) {
+    for (size_t b = 0; wide && b <= grid.used; b++) memory.first[b] = memory.narrow[b];
+    rank_open(x, n, &memory, grid.used, open);
+  }
   for (size_t k = 0; k < open; k++) {
     uint32_t index = memory.open[k];
     uint32_t rank = open > few_open ? memory.rank[index] : exact_rank(x, n, index);

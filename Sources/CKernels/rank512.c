@@ -20,80 +20,104 @@ TINCTURE_AVX512 static inline __m512i states(const rank_rule *rule, __m256i inde
   return _mm512_add_epi64(wide, _mm512_set1_epi64((long long)origin));
 }
 
-// Finds buckets, sets the bits of the elements that stay at any rank and lists those for which it
-// matters.
+// Finds buckets, sets the bits of the elements that stay at any rank and lists those for which it may
+// matter: of the numbers, only the upper halves are compared.
 TINCTURE_AVX512 static size_t classify(
     const rank_rule *rule, const rank_grid *grid, const float *x, size_t n,
     const rank_memory *memory) {
   uint8_t *bits = memory->bits, *marks = memory->listed;
   uint16_t *bucket = memory->bucket;
-  uint32_t *list = memory->list;
-  __m512 scale = _mm512_set1_ps(grid->scale), top = _mm512_set1_ps(grid->top);
-  __m512i always = _mm512_set1_epi64((long long)rule->always);
-  __m512i never = _mm512_set1_epi64((long long)rule->never);
+  uint32_t *list = memory->list, least = (uint32_t)(rule->always >> 32);
+  __m512 scale = _mm512_set1_ps(grid->scale), top = _mm512_set1_ps(grid->top + 0.5f);
+  __m512i always = _mm512_set1_epi32((int)least);
+  __m512i width = _mm512_set1_epi32((int)((uint32_t)(rule->never >> 32) - least));
   __m512i index = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+  __m512i upper = _mm512_add_epi32(_mm512_add_epi32(index, index), _mm512_set1_epi32(1));
   __m512i state = states(rule, _mm512_castsi512_si256(index));
   __m512i step = _mm512_set1_epi64((long long)(8 * golden));
+  __m512i next = _mm512_add_epi64(state, step);
+  step = _mm512_add_epi64(step, step);
+  index = _mm512_slli_epi32(index, 16);
   size_t count = 0;
   for (size_t i = 0; i < n; i += 16) {
     __mmask16 valid = n - i < 16 ? (__mmask16)((1u << (n - i)) - 1) : 0xffff;
     __m512 size = _mm512_abs_ps(_mm512_maskz_loadu_ps(valid, x + i));
-    __m512 place = _mm512_mul_ps(size, scale);
-    __m512i nonzero = _mm512_castps_si512(size);
-    __mmask16 beyond = _mm512_cmp_ps_mask(place, top, _CMP_GE_OQ);
+    // Rounded up, so that no subnormal number becomes one of the zeros, which alone are in bucket 0.
+    __m512 place = _mm512_mul_round_ps(size, scale, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC);
     place = _mm512_min_ps(place, top);
-    __m512i whole = _mm512_cvttps_epi32(place);
-    __mmask16 odd = beyond | _mm512_cmp_ps_mask(place, _mm512_cvtepi32_ps(whole), _CMP_NEQ_OQ);
-    // Subnormal numbers may vanish in the product; they are not the zeros of bucket 0.
-    odd |= _mm512_mask_test_epi32_mask(
-        _mm512_cmp_ps_mask(place, _mm512_setzero_ps(), _CMP_EQ_OQ), nonzero, nonzero);
-    __m512i number = _mm512_add_epi32(whole, whole);
-    number = _mm512_mask_add_epi32(number, odd, number, _mm512_set1_epi32(1));
+    __m512i number = _mm512_add_epi32(
+        _mm512_cvt_roundps_epi32(place, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC),
+        _mm512_cvt_roundps_epi32(place, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC));
     _mm256_storeu_si256((__m256i *)(bucket + i), _mm512_cvtepi32_epi16(number));
 
-    __m512i low = mixed(state), high = mixed(_mm512_add_epi64(state, step));
-    uint32_t stays = _mm512_cmplt_epu64_mask(low, always);
-    stays |= (uint32_t)_mm512_cmplt_epu64_mask(high, always) << 8;
-    uint32_t matters = _mm512_cmplt_epu64_mask(low, never);
-    matters |= (uint32_t)_mm512_cmplt_epu64_mask(high, never) << 8;
-    __mmask16 chosen = _mm512_mask_test_epi32_mask((__mmask16)(matters & ~stays), number, number);
+    __m512i z = _mm512_permutex2var_epi32(mixed(state), upper, mixed(next));
+    __mmask16 stays = _mm512_cmplt_epu32_mask(z, always);
+    __mmask16 chosen = _mm512_mask_cmple_epu32_mask(
+        _mm512_test_epi32_mask(number, number), _mm512_sub_epi32(z, always), width);
     memcpy(bits + i / 8, &stays, 2);
     memcpy(marks + i / 8, &chosen, 2);
-    __m512i entry = _mm512_or_si512(number, _mm512_slli_epi32(index, 16));
-    _mm512_storeu_si512(list + count, _mm512_maskz_compress_epi32(chosen, entry));
+    _mm512_storeu_si512(
+        list + count, _mm512_maskz_compress_epi32(chosen, _mm512_or_si512(number, index)));
     count += (size_t)__builtin_popcount(chosen);
-    state = _mm512_add_epi64(state, _mm512_slli_epi64(step, 1));
-    index = _mm512_add_epi32(index, _mm512_set1_epi32(16));
+    state = _mm512_add_epi64(state, step);
+    next = _mm512_add_epi64(next, step);
+    index = _mm512_add_epi32(index, _mm512_set1_epi32(16 << 16));
   }
   return count;
 }
 
-// The first ranks of sixteen buckets at a time, in both widths.
-TINCTURE_AVX512 static void first_ranks(const rank_memory *memory, size_t used) {
-  uint32_t *first = memory->first;
-  uint16_t *narrow = memory->narrow;
-  const uint32_t *low = memory->counts, *high = low + rank_table;
-  __m512i before = _mm512_setzero_si512(), zero = before, last = _mm512_set1_epi32(15);
-  for (size_t b = 0; b < used; b += 16) {
-    __m512i own = _mm512_add_epi32(_mm512_loadu_si512(low + b), _mm512_loadu_si512(high + b));
-    __m512i sum = _mm512_add_epi32(own, _mm512_alignr_epi32(own, zero, 15));
-    sum = _mm512_add_epi32(sum, _mm512_alignr_epi32(sum, zero, 14));
-    sum = _mm512_add_epi32(sum, _mm512_alignr_epi32(sum, zero, 12));
-    sum = _mm512_add_epi32(sum, _mm512_alignr_epi32(sum, zero, 8));
-    __m512i rank = _mm512_add_epi32(before, _mm512_sub_epi32(sum, own));
-    _mm512_storeu_si512(first + b, rank);
-    _mm256_storeu_si256((__m256i *)(narrow + b), _mm512_cvtepi32_epi16(rank));
-    before = _mm512_add_epi32(before, _mm512_permutexvar_epi32(last, sum));
+// Counts the members of the buckets in each quarter of the row; the last has what is left over, too.
+static void count_quarters(size_t n, size_t used, const rank_memory *memory) {
+  const uint16_t *restrict bucket = memory->bucket;
+  uint16_t *restrict counts = (uint16_t *)memory->counts;
+  size_t quarter = n / 4;
+  for (size_t q = 0; q < 4; q++) memset(counts + q * rank_table, 0, used * sizeof *counts);
+  for (size_t i = 0; i < quarter; i++) {
+    counts[bucket[i]]++;
+    counts[rank_table + bucket[quarter + i]]++;
+    counts[2 * rank_table + bucket[2 * quarter + i]]++;
+    counts[3 * rank_table + bucket[3 * quarter + i]]++;
   }
-  first[used] = (uint32_t)_mm512_cvtsi512_si32(before);
-  narrow[used] = (uint16_t)first[used];
+  for (size_t i = 4 * quarter; i < n; i++) counts[3 * rank_table + bucket[i]]++;
 }
 
-// The ranks up to which eight listed elements go.
+// The first ranks of thirty-two buckets at a time.
+TINCTURE_AVX512 static void first_ranks(const rank_memory *memory, size_t used) {
+  uint16_t *narrow = memory->narrow;
+  const uint16_t *counts = (const uint16_t *)memory->counts;
+  __m512i before = _mm512_setzero_si512(), zero = before, last = _mm512_set1_epi16(31);
+  __m512i ends = _mm512_set1_epi16(0x0f0e);
+  for (size_t b = 0; b < used; b += 32) {
+    __m512i own = _mm512_add_epi16(
+        _mm512_add_epi16(
+            _mm512_loadu_si512(counts + b), _mm512_loadu_si512(counts + rank_table + b)),
+        _mm512_add_epi16(
+            _mm512_loadu_si512(counts + 2 * rank_table + b),
+            _mm512_loadu_si512(counts + 3 * rank_table + b)));
+    // Sums within eight buckets, then of all eights before.
+    __m512i sum = _mm512_add_epi16(own, _mm512_bslli_epi128(own, 2));
+    sum = _mm512_add_epi16(sum, _mm512_bslli_epi128(sum, 4));
+    sum = _mm512_add_epi16(sum, _mm512_bslli_epi128(sum, 8));
+    __m512i eights = _mm512_alignr_epi64(_mm512_shuffle_epi8(sum, ends), zero, 6);
+    eights = _mm512_add_epi16(eights, _mm512_alignr_epi64(eights, zero, 6));
+    eights = _mm512_add_epi16(eights, _mm512_alignr_epi64(eights, zero, 4));
+    sum = _mm512_add_epi16(sum, eights);
+    _mm512_storeu_si512(narrow + b, _mm512_add_epi16(before, _mm512_sub_epi16(sum, own)));
+    before = _mm512_add_epi16(before, _mm512_permutexvar_epi16(last, sum));
+  }
+  narrow[used] = (uint16_t)_mm512_cvtsi512_si32(before);
+}
+
+// The ranks up to which eight listed elements go: -1 where they always stay, all where they never do.
 TINCTURE_AVX512 static inline __m256i limits(const rank_rule *rule, __m256i index) {
-  __m512d u = _mm512_cvtepu64_pd(_mm512_srli_epi64(mixed(states(rule, index)), 11));
+  __m512i z = mixed(states(rule, index));
+  __m512d u = _mm512_cvtepu64_pd(_mm512_srli_epi64(z, 11));
   u = _mm512_sub_pd(_mm512_mul_pd(u, _mm512_set1_pd(0x1p-53)), _mm512_set1_pd(rule->base));
-  return _mm512_cvttpd_epi32(_mm512_mul_pd(u, _mm512_set1_pd(rule->inverse_step)));
+  __m256i limit = _mm512_cvttpd_epi32(_mm512_mul_pd(u, _mm512_set1_pd(rule->inverse_step)));
+  __mmask8 always = _mm512_cmplt_epu64_mask(z, _mm512_set1_epi64((long long)rule->always));
+  __mmask8 never = _mm512_cmpge_epu64_mask(z, _mm512_set1_epi64((long long)rule->never));
+  limit = _mm256_mask_mov_epi32(limit, always, _mm256_set1_epi32(-1));
+  return _mm256_mask_mov_epi32(limit, never, _mm256_set1_epi32(0xffff));
 }
 
 // Decides listed elements by the bounds of their buckets; lists those that stay open.
@@ -140,17 +164,61 @@ TINCTURE_AVX512 static void spread(const rank_memory *memory, size_t n) {
   }
 }
 
+// How many elements of a range are in a bucket.
+TINCTURE_AVX512 static size_t count_equal(
+    const uint16_t *bucket, size_t start, size_t end, uint32_t wanted) {
+  __m512i own = _mm512_set1_epi16((short)wanted);
+  size_t count = 0;
+  for (size_t i = start; i < end; i += 32) {
+    __mmask32 valid = end - i < 32 ? (1u << (end - i)) - 1 : ~0u;
+    __m512i other = _mm512_maskz_loadu_epi16(valid, bucket + i);
+    count += (size_t)__builtin_popcount(_mm512_mask_cmpeq_epi16_mask(valid, other, own));
+  }
+  return count;
+}
+
+// The rank of an element of an even bucket, whose members differ by their index only: goes from the
+// nearer end of its quarter.
+static size_t even_rank(size_t n, const rank_memory *memory, size_t index, uint32_t b) {
+  const uint16_t *bucket = memory->bucket, *counts = (const uint16_t *)memory->counts + b;
+  size_t rank = memory->narrow[b], quarter = n / 4, start = 0;
+  for (size_t q = 0; q < 3; q++, counts += rank_table, start += quarter) {
+    if (index < start + quarter / 2) break;
+    if (index < start + quarter) {
+      return rank + *counts - count_equal(bucket, index, start + quarter, b);
+    }
+    rank += *counts;
+  }
+  return rank + count_equal(bucket, start, index, b);
+}
+
+// Decides the open elements of even buckets; returns how many others there are, which move to the
+// front.
+static size_t decide_even(size_t n, const rank_memory *memory, size_t open) {
+  size_t others = 0;
+  for (size_t k = 0; k < open; k++) {
+    uint32_t index = memory->open[k], limit = memory->limit[k], b = memory->bucket[index];
+    if (b & 1) {
+      memory->open[others] = index;
+      memory->limit[others++] = limit;
+    } else if (even_rank(n, memory, index, b) > limit) {
+      rank_keep(memory->bits, index);
+    }
+  }
+  return others;
+}
+
 size_t tincture_rank_decide_512(
     const rank_rule *rule, const rank_grid *grid, const float *x, size_t n,
     const rank_memory *memory) {
   memset(memory->listed + n / 8, 0, 8);
   size_t count = classify(rule, grid, x, n, memory);
   if (count == 0) return 0;
-  tincture_rank_count(n, grid->used, memory);
+  count_quarters(n, grid->used, memory);
   first_ranks(memory, grid->used);
   size_t open = resolve(rule, memory, count);
   spread(memory, n);
-  return open;
+  return decide_even(n, memory, open);
 }
 
 #else
