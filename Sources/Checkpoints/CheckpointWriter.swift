@@ -224,6 +224,7 @@ public struct CheckpointWriter: ~Copyable {
         // A file that exists but must not grow this large is a failure like that of a write.
         code = .io
         try descriptor.resize(to: Int64(file.size))
+        descriptor.setSpaceAside(file.size)
       } catch {
         for file in files { try? file.descriptor.close() }
         throw TinctureError(
