@@ -64,7 +64,7 @@ public struct Sce: MergeMethod {
     let fraction = inputs[Self.topk]
     guard fraction < 1 else { return .everything }
     guard fraction > 0 else { return .nothing }
-    var search = RankSearch(.magnitude)
+    var search = RankSearch(.magnitude, reusing: inputs.workspace.takeTables(1))
     var variance = inputs.scratch()
     if inputs.workingScope.samples(ranks: 1, series: 1) {
       try inputs.sample(.taskVectors, count: RankSearch.sampleCount) {
@@ -87,6 +87,7 @@ public struct Sce: MergeMethod {
       guard count > 0 else { return .nothing }
       search.endPass(ranks: [total - count])
     }
+    inputs.workspace.giveBack(search.tables)
     guard let finding = search.finding(rank: total - count) else { return .nothing }
     return .largest(finding.cut(keeping: count, of: total))
   }

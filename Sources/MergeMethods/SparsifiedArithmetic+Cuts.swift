@@ -117,7 +117,9 @@ extension SparsifiedArithmetic {
     _ models: [Int], _ ranks: (Int) -> [Int], _ inputs: MergeInputs
   ) throws(TinctureError) -> [Int: [OrderStatistic.Finding]] {
     let ranksByModel = models.map(ranks)
-    var searches = models.map { _ in RankSearch(.magnitude) }
+    var searches = ranksByModel.map {
+      RankSearch(.magnitude, reusing: inputs.workspace.takeTables($0.count))
+    }
     let most = ranksByModel.map(\.count).max() ?? 0
     if inputs.workingScope.samples(ranks: most, series: inputs.modelCount) {
       try inputs.sample(.taskVectors, count: RankSearch.sampleCount) {
@@ -138,6 +140,7 @@ extension SparsifiedArithmetic {
     var findings: [Int: [OrderStatistic.Finding]] = [:]
     for (index, model) in models.enumerated() {
       findings[model] = ranksByModel[index].compactMap { searches[index].finding(rank: $0) }
+      inputs.workspace.giveBack(searches[index].tables)
     }
     return findings
   }

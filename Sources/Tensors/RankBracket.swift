@@ -9,7 +9,9 @@ internal import CTinctureKernels
 public struct RankBracket: Sendable {
   private let order: OrderStatistic.Order
   private let first: UInt32
+  // May be longer than the bracket is wide.
   private var counts: [UInt32]
+  private let width: Int
   private var below = 0
   /// How many numbers were counted.
   public private(set) var total = 0
@@ -26,9 +28,10 @@ public struct RankBracket: Sendable {
   ///   - sample: How many numbers of a sample have each value of the upper sixteen bits.
   ///   - zeros: How many of the sample's smallest numbers the fraction does not count.
   ///   - order: What is ordered.
+  ///   - tables: Memory of earlier brackets; one table is taken, if there are any.
   init?(
     around fraction: Double, of sample: [UInt32], besides zeros: Int,
-    _ order: OrderStatistic.Order
+    _ order: OrderStatistic.Order, reusing tables: inout [[UInt32]]
   ) {
     let count = sample.reduce(0) { $0 + Int($1) } - zeros
     guard count > 0 else { return nil }
@@ -43,8 +46,17 @@ public struct RankBracket: Sendable {
     let upper = min(bounds[2], lower + Self.widest - 1)
     self.order = order
     first = UInt32(lower) << 16
-    counts = [UInt32](repeating: 0, count: (upper - lower + 1) << 16)
+    width = (upper - lower + 1) << 16
+    counts = tables.popLast() ?? []
+    if counts.count < width {
+      counts = [UInt32](repeating: 0, count: width)
+    } else {
+      counts.withUnsafeMutableBufferPointer { $0[..<width].update(repeating: 0) }
+    }
   }
+
+  /// The memory of the bracket, for another one.
+  var table: [UInt32] { counts }
 
   /// Counts numbers, fewer than 2³² in all.
   ///
@@ -52,11 +64,11 @@ public struct RankBracket: Sendable {
   /// - Complexity: O(n).
   public mutating func count(_ x: Span<Float>) {
     total += x.count
-    let (first, flag) = (first, order.flag)
+    let (first, flag, width) = (first, order.flag, UInt32(width))
     below += counts.withUnsafeMutableBufferPointer { counts in
       x.withUnsafeBufferPointer { x in
         guard let p = x.baseAddress, let q = counts.baseAddress else { return 0 }
-        return tincture_count_range(p, flag, first, UInt32(counts.count), q, x.count)
+        return tincture_count_range(p, flag, first, width, q, x.count)
       }
     }
   }
@@ -67,9 +79,9 @@ public struct RankBracket: Sendable {
   /// - Returns: The value and how many numbers lie below and on it; nil when the bracket misses it.
   /// - Complexity: O(1).
   public func finding(rank: Int) -> OrderStatistic.Finding? {
-    guard rank >= below, let found = OrderStatistic.locate(rank - below, in: counts) else {
-      return nil
-    }
+    guard rank >= below, let found = OrderStatistic.locate(rank - below, in: counts),
+      found.position < width
+    else { return nil }
     return OrderStatistic.Finding(
       value: order.value(first + UInt32(found.position)), smaller: below + found.before,
       equal: Int(counts[found.position]))

@@ -24,6 +24,8 @@ public struct RankSearch: Sendable {
   private var sampled: [UInt32] = []
   private var sampledZeros = 0
   private var found: [Int: OrderStatistic.Finding] = [:]
+  /// Memory that is not in use: what the search was given and, when it is finished, what it used.
+  public private(set) var tables: [[UInt32]]
 
   /// How many numbers a sample should have.
   public static let sampleCount = 65_536
@@ -39,8 +41,13 @@ public struct RankSearch: Sendable {
   }
 
   /// Starts a search.
-  public init(_ order: OrderStatistic.Order) {
+  ///
+  /// - Parameters:
+  ///   - order: What is ordered.
+  ///   - tables: Those of earlier searches, since fresh memory costs more than clearing these.
+  public init(_ order: OrderStatistic.Order, reusing tables: [[UInt32]] = []) {
     self.order = order
+    self.tables = tables
     stage = .upper(OrderStatistic(order))
   }
 
@@ -65,8 +72,11 @@ public struct RankSearch: Sendable {
   public mutating func expect(_ fractions: [Double], skippingZeros: Bool = false) {
     guard !sampled.isEmpty else { return }
     let zeros = skippingZeros ? sampledZeros : 0
-    let brackets = fractions.compactMap {
-      RankBracket(around: $0, of: sampled, besides: zeros, order)
+    var brackets: [RankBracket] = []
+    for fraction in fractions {
+      let bracket = RankBracket(
+        around: fraction, of: sampled, besides: zeros, order, reusing: &tables)
+      if let bracket { brackets.append(bracket) }
     }
     sampled = []
     if brackets.count == fractions.count { stage = .brackets(brackets) }
@@ -103,7 +113,13 @@ public struct RankSearch: Sendable {
       for rank in ranks {
         for bracket in brackets { found[rank] = found[rank] ?? bracket.finding(rank: rank) }
       }
-      stage = found.count == Set(ranks).count ? .finished : .upper(OrderStatistic(order))
+      if found.count == Set(ranks).count {
+        tables += brackets.map(\.table)
+        stage = .finished
+      } else {
+        tables = []
+        stage = .upper(OrderStatistic(order))
+      }
     case .upper(var statistic):
       statistic.select(ranks)
       stage = .lower(statistic)

@@ -46,6 +46,7 @@ public final class Workspace {
   /// Reused working memory for ranking.
   public var ranking: [UInt64] = []
   private var mask: ContiguousArray<UInt8> = []
+  private var tables: [[UInt32]] = []
   var output: UnsafeMutableRawBufferPointer = .allocate(byteCount: 0, alignment: 64)
 
   init() {}
@@ -71,6 +72,16 @@ public final class Workspace {
       body(Span<UInt8>(_unsafeElements: mask[..<((count + 7) / 8)]))
     }
   }
+
+  /// Tables of earlier searches for ranks, as many as there are up to a number.
+  public func takeTables(_ count: Int) -> [[UInt32]] {
+    let taken = Array(tables.suffix(count))
+    tables.removeLast(taken.count)
+    return taken
+  }
+
+  /// Keeps the tables of a search for the next.
+  public func giveBack(_ tables: [[UInt32]]) { self.tables += tables }
 
   /// Makes vectors and windows fit a step.
   func prepare(blockCapacity: Int, outputBytes: Int) {
