@@ -89,7 +89,15 @@ struct EvaluateCommand: AsyncParsableCommand {
     var found: [SuiteModel.Source: ModelScores] = [:]
     var rows: [ModelScores] = []
     for (position, model) in (named + extra).enumerated() {
-      let opened = try await shelf.open(model)
+      let opened: EvaluatedModel
+      do throws(TinctureError) {
+        opened = try await shelf.open(model)
+      } catch  where error.code == .missingFacility && self.model.isEmpty {
+        // The rest of the suite's list does not depend on what one of its models needs.
+        Console.remark("note: \(model.name) is left out. \(error.message)")
+        progress.advance(by: each)
+        continue
+      }
       let scores = try evaluator.evaluate(opened) { progress.advance(by: $0) }
       shelf.close(model)
       found[model.source] = scores
