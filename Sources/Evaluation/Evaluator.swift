@@ -1,3 +1,4 @@
+internal import Foundation
 internal import SystemPackage
 public import TinctureCheckpoints
 public import TinctureMerging
@@ -13,7 +14,7 @@ public import TinctureTorch
 /// true. Outputs are kept by content, so that nothing is computed twice. Models are held one at a time.
 public struct Evaluator: Sendable {
   /// The suite.
-  public let suite: EvaluationSuite
+  public private(set) var suite: EvaluationSuite
   /// Where networks run.
   public var device = TorchDevice.cpu
   /// How matrices are multiplied.
@@ -30,6 +31,27 @@ public struct Evaluator: Sendable {
   /// Prepares to measure on a suite.
   public init(_ suite: EvaluationSuite) { self.suite = suite }
 
+  /// The same with the heads of all tasks taken from another file.
+  ///
+  /// - Parameter file: The file, with tensors under the names that the suite has.
+  /// - Returns: An evaluator on the changed suite.
+  /// - Throws: `usage` when a task of the suite has no head.
+  public func with(heads file: String) throws(TinctureError) -> Evaluator {
+    var other = self
+    let path = FilePath(file)
+    for (index, task) in suite.tasks.enumerated() {
+      guard task.head != nil else {
+        throw TinctureError(
+          .usage, "The task '\(task.name)' has no head that could be taken from a file.",
+          at: .init(file: suite.file.string))
+      }
+      // Not from the suite's folder, as the suite's own paths are.
+      let place = path.isRelative ? FilePath(FileManager.default.currentDirectoryPath) : ""
+      other.suite.tasks[index].head?.file = place.pushing(path).string
+    }
+    return other
+  }
+
   /// How many examples one model goes through.
   ///
   /// - Throws: What is wrong with the suite's data.
@@ -40,7 +62,8 @@ public struct Evaluator: Sendable {
       let context = TaskContext(
         suite: suite, task: task, metric: metric, device: device, exampleLimit: exampleLimit)
       if suite.network is PredictedOutputs {
-        count += try PredictedOutputs.images(context).count
+        let images = try PredictedOutputs.images(context).count
+        count += min(images, exampleLimit ?? images)
         continue
       }
       count += try TaskData(context, needsTargets: metric.needs != .likelihood).count

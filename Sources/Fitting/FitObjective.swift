@@ -1,5 +1,5 @@
-internal import TinctureTensors
-internal import TinctureTorch
+package import TinctureTensors
+package import TinctureTorch
 
 /// What a merged model is fitted to, without labels.
 public enum FitObjective: Sendable, Hashable {
@@ -23,7 +23,7 @@ public enum FitObjective: Sendable, Hashable {
   ///   - expert: z of the expert.
   /// - Returns: A tensor of rank zero; nil when no example is kept.
   /// - Throws: `engine` when the shapes differ.
-  func loss(
+  package func loss(
     _ scores: TorchTensor, expert: TorchTensor?
   ) throws(TinctureError) -> (loss: TorchTensor, kept: Int)? {
     let count = scores.shape[0]

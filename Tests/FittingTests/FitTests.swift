@@ -64,11 +64,24 @@ struct FitTests {
     #expect(outcome.coefficients.raw.contains { $0 != 0.3 })
   }
 
-  @Test("Without expert answers that differ, the filter keeps every example")
+  @Test("The filter drops what the merged model is surer of than an expert that differs")
   func filter() throws {
-    var settings = FitSettings.tinting(filtered: true)
-    settings.rounds = 2
-    #expect(try fit(["optdigits"], settings).rounds.allSatisfy { $0.losses[0] != nil })
+    // Same answer; another answer, merged model surer; another answer, expert surer.
+    let scores = try TorchTensor([2, 0, 3, 0, 1, 0] as [Float], shape: [3, 2])
+    let expert = try TorchTensor([1, 0, 0, 1, 0, 4] as [Float], shape: [3, 2])
+    func loss(_ x: Double) -> Double { log(1 + exp(x)) }
+    let all = try #require(
+      try FitObjective.expertLabels(filtered: false).loss(scores, expert: expert))
+    #expect(all.kept == 3)
+    #expect(
+      abs(Double(try all.loss.item(as: Float.self)) - (loss(-2) + loss(3) + loss(1)) / 3) < 1e-5)
+    let kept = try #require(
+      try FitObjective.expertLabels(filtered: true).loss(scores, expert: expert))
+    #expect(kept.kept == 2)
+    #expect(abs(Double(try kept.loss.item(as: Float.self)) - (loss(-2) + loss(1)) / 2) < 1e-5)
+    let dropped = try FitObjective.expertLabels(filtered: true).loss(
+      scores.slice(1..<2, along: 0), expert: expert.slice(1..<2, along: 0))
+    #expect(dropped == nil)
   }
 
   @Test("A suite with other tasks than models is refused, and a raised flag ends the fit")

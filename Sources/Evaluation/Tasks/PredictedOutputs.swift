@@ -39,8 +39,11 @@ public struct PredictedOutputs: Network, Hashable {
           + " \(context.task.name).json.", at: .init(file: path.string))
     }
     let file = isFolder ? path.appending(context.task.name + ".json") : path
+    let count = min(images.count, context.exampleLimit ?? images.count)
+    let found = try images.found(in: file)
     return (
-      .objects(predicted: try images.found(in: file), actual: images.annotated), images.count
+      .objects(
+        predicted: Array(found.prefix(count)), actual: Array(images.annotated.prefix(count))), count
     )
   }
 }

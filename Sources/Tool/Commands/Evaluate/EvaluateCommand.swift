@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import SystemPackage
 import Tincture
 
@@ -82,8 +81,11 @@ struct EvaluateCommand: AsyncParsableCommand {
   ) async throws(TinctureError) -> EvaluationTable {
     let suite = evaluator.suite
     let comparisons = plain ? (base: nil, experts: nil) : shelf.comparisons
+    // What is compared with keeps the suite's own heads.
     let extra = [comparisons.base, comparisons.experts].compactMap(\.self)
-      .filter { model in !named.contains { $0.source == model.source } }
+      .filter { model in heads != nil || !named.contains { $0.source == model.source } }
+    var measured = evaluator
+    if let heads { measured = try evaluator.with(heads: heads) }
     let each = try evaluator.exampleCount()
     progress.begin(total: each * (named.count + extra.count), of: "examples")
     var found: [SuiteModel.Source: ModelScores] = [:]
@@ -98,7 +100,10 @@ struct EvaluateCommand: AsyncParsableCommand {
         progress.advance(by: each)
         continue
       }
-      let scores = try evaluator.evaluate(opened) { progress.advance(by: $0) }
+      let isCompared = position >= named.count
+      let scores = try (isCompared ? evaluator : measured).evaluate(opened) {
+        progress.advance(by: $0)
+      }
       shelf.close(model)
       found[model.source] = scores
       if position < named.count { rows.append(scores) }
@@ -121,11 +126,6 @@ struct EvaluateCommand: AsyncParsableCommand {
     }
     if !tasks.isEmpty { suite.tasks.removeAll { !tasks.contains($0.name) } }
     if let batch = computation.batch { suite.batchSize = batch }
-    if let heads {
-      for index in suite.tasks.indices {
-        suite.tasks[index].head?.file = URL(filePath: heads).standardizedFileURL.path
-      }
-    }
     return suite
   }
 }

@@ -63,7 +63,8 @@ struct FitCommand: AsyncParsableCommand {
   func run() async throws {
     try await Console.reporting { () async throws(TinctureError) in
       Signals.install()
-      let suite = try EvaluationSuite(reading: FilePath(suite))
+      var suite = try EvaluationSuite(reading: FilePath(suite))
+      if let batch = computation.batch { suite.batchSize = batch }
       for path in [output, heads, log].compactMap(\.self) {
         try CheckpointWriter.checkVacant(FilePath(path), policy: .init(replace: force))
       }
@@ -79,7 +80,10 @@ struct FitCommand: AsyncParsableCommand {
       defer { progress.close() }
       progress.begin(total: settings.rounds, of: "rounds")
       let start = ContinuousClock.now
-      let outcome = try fit.run { _, _ in progress.advance(by: 1) }
+      let precision: ComputePrecision = computation.bf16 ? .bf16 : .full
+      let outcome = try precision.scope { () throws(TinctureError) in
+        try fit.run { _, _ in progress.advance(by: 1) }
+      }
       progress.close()
       let seconds = (ContinuousClock.now - start) / .seconds(1)
       let files = FitFiles(suite: suite, vectors: vectors, outcome: outcome, replaces: force)
