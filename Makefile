@@ -1,5 +1,5 @@
 # The two commands of the README, and what maintainers run.
-.PHONY: demo test check format bench bench-merges bench-banks bench-networks differential documentation
+.PHONY: demo test check format bench bench-merges bench-banks bench-networks bench-learning differential documentation
 
 demo:            ## build and merge the bundled vision experts by several methods
 	Scripts/demo
@@ -18,7 +18,7 @@ format:          ## put sources into the house style
 
 bench:           ## all comparisons and figures (see Benchmarks/README.md); about an hour
 	$(MAKE) bench-merges
-	$(MAKE) bench-banks bench-networks BENCH=
+	$(MAKE) bench-banks bench-networks bench-learning BENCH=
 
 bench-merges:    ## compare with mergekit on synthetic Llama-shaped models
 	swift build -c release --product tincture
@@ -35,6 +35,11 @@ bench-networks:  ## a vision transformer's passes against PyTorch in Python
 	swift build -c release --product tincture
 	Benchmarks/setup_peer.sh
 	python=$${PEER_VENV:-.venv/bench}/bin/python; $$python Benchmarks/bench_networks.py --python $$python $(BENCH)
+
+bench-learning:  ## a step of Model Tinting against the published loop in PyTorch
+	swift build -c release --product tincture
+	Benchmarks/setup_peer.sh
+	python=$${PEER_VENV:-.venv/bench}/bin/python; $$python Benchmarks/bench_learning.py --python $$python $(BENCH)
 
 differential:    ## compare weights with mergekit's on tiny models
 	swift build -c release --product tincture

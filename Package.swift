@@ -23,7 +23,7 @@ let library: [Target.Dependency] = [
   "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureLinearAlgebra",
   "TinctureCheckpoints", "TinctureBanks", "TinctureMerging", "TinctureMergeMethods",
   "TinctureRecipes", "TinctureTorch", "TinctureMetrics", "TinctureData",
-  "TinctureNetworks", "TinctureEvaluation", "TinctureFitting",
+  "TinctureNetworks", "TinctureEvaluation", "TinctureFitting", "TinctureLearnedMethods",
 ]
 
 /// A library module: its name carries the brand, its folder does not.
@@ -114,8 +114,15 @@ let package = Package(
     module(
       "Fitting",
       [
-        "TinctureTensors", "TinctureCheckpoints", "TinctureMerging", "TinctureTorch",
-        "TinctureNetworks", "TinctureData", "TinctureEvaluation", system,
+        "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureCheckpoints",
+        "TinctureMerging", "TinctureReports", "TinctureTorch", "TinctureNetworks", "TinctureData",
+        "TinctureEvaluation", system,
+      ]),
+    module(
+      "LearnedMethods",
+      [
+        "TinctureTensors", "TinctureCheckpoints", "TinctureMerging", "TinctureMergeMethods",
+        "TinctureFitting", "TinctureEvaluation", "TinctureNetworks", "TinctureTorch", system,
       ]),
     .target(
       name: "Tincture", dependencies: library + [system], path: "Sources/Tincture",
@@ -191,7 +198,14 @@ let package = Package(
       "Fitting",
       [
         "TinctureFitting", "TinctureEvaluation", "TinctureMerging", "TinctureCheckpoints",
-        "TinctureTorch", "TinctureTensors", system,
+        "TinctureNetworks", "TinctureSafetensors", "TinctureTorch", "TinctureTensors", system,
+      ], resources: [.copy("Fixtures")]),
+    tests(
+      "LearnedMethods",
+      [
+        "TinctureLearnedMethods", "TinctureFitting", "TinctureEvaluation", "TinctureMerging",
+        "TinctureCheckpoints", "TinctureSafetensors", "TinctureJSON", "TinctureTorch",
+        "TinctureTensors", "Tincture", system,
       ]),
     tests(
       "EndToEnd", ["TinctureTool", "Tincture", "TinctureTorch", "TinctureLinearAlgebra"],

@@ -33,6 +33,9 @@ public struct CheckpointWriter: ~Copyable {
   /// Steps that an interrupted run had finished.
   public let finishedSteps: Set<Int>
 
+  /// A directory for intermediate results, made by who uses it; gone when the output is finished.
+  public var scratch: FilePath { temporary.appending(".tincture-scratch") }
+
   private let output: FilePath
   private let temporary: FilePath
   private let layout: OutputLayout
@@ -162,6 +165,7 @@ public struct CheckpointWriter: ~Copyable {
     if isSingleFile {
       Directories.remove(temporary)
     } else {
+      Directories.remove(output.appending(".tincture-scratch"))
       Directories.remove(output.appending(StepJournal.fileName))
     }
     if exists { Directories.remove(old) }

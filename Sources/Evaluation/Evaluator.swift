@@ -28,6 +28,9 @@ public struct Evaluator: Sendable {
   /// Stops the evaluation when raised.
   public var interruption = Interruption()
 
+  /// Whether heads that belong to a model stand in for the suite's.
+  private var usesHeadsOfModels = true
+
   /// Prepares to measure on a suite.
   public init(_ suite: EvaluationSuite) { self.suite = suite }
 
@@ -38,6 +41,7 @@ public struct Evaluator: Sendable {
   /// - Throws: `usage` when a task of the suite has no head.
   public func with(heads file: String) throws(TinctureError) -> Evaluator {
     var other = self
+    other.usesHeadsOfModels = false
     let path = FilePath(file)
     for (index, task) in suite.tasks.enumerated() {
       guard task.head != nil else {
@@ -131,27 +135,40 @@ public struct Evaluator: Sendable {
     _ task: EvaluationTask, _ model: ModelParameters, _ observer: (Int) -> Void
   ) throws(TinctureError) -> (score: TaskScore, isCached: Bool) {
     var metric = try MetricRegistry.metric(named: task.metric, settings: task.settings)
-    let context = TaskContext(
+    var context = TaskContext(
       suite: suite, task: task, metric: metric.info, device: device, exampleLimit: exampleLimit)
-    let runner = try context.runner(model.network)
-    var digest = ContentDigest()
-    digest.update("\(precision) \(device.kind) \(model.digest)")
-    try runner.update(&digest)
-    let key = digest.finish()
-    let kept = cache?.outputs(key).flatMap { $0.rowCount == runner.count ? $0 : nil }
-    let outputs: TaskOutputs
-    if let kept {
-      outputs = kept
-    } else {
-      outputs = try self.outputs(runner, model.parameters, observer)
-      cache?.keep(outputs, key)
+    context.part = try model.parts.flatMap { parts in
+      parts.tasks.first { $0.name == task.name }.map { (parts.file, $0) }
+    }.map { (found) throws(TinctureError) in
+      try TaskPart(found.1, of: found.0, on: device, withHead: usesHeadsOfModels)
     }
-    if kept != nil { observer(runner.count) }
+    let runner = try context.runner(model.network)
+    let (outputs, isCached) = try outputs(of: model, context.part, runner, observer)
     try metric.add(runner.observations(outputs))
     let score = TaskScore(
       task: task.name, metric: metric.info, value: metric.value, details: metric.details,
       exampleCount: runner.count)
-    return (score, kept != nil)
+    return (score, isCached)
+  }
+
+  /// The outputs of a model for all examples of a task, from the cache where they are in it.
+  func outputs(
+    of model: ModelParameters, _ part: TaskPart?, _ runner: any TaskRunner,
+    _ observer: (Int) -> Void
+  ) throws(TinctureError) -> (TaskOutputs, isCached: Bool) {
+    var digest = ContentDigest()
+    digest.update("\(precision) \(device.kind) \(model.digest)")
+    part?.update(&digest)
+    try runner.update(&digest)
+    let key = digest.finish()
+    if let kept = cache?.outputs(key), kept.rowCount == runner.count {
+      observer(runner.count)
+      return (kept, true)
+    }
+    let parameters = part?.parameters(model.parameters) ?? model.parameters
+    let outputs = try self.outputs(runner, parameters, observer)
+    cache?.keep(outputs, key)
+    return (outputs, false)
   }
 
   private func predictedScore(

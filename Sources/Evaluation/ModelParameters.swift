@@ -11,31 +11,48 @@ struct ModelParameters {
   let network: any Network
   /// Equal for models whose tensors have the same names, shapes and values.
   let digest: String
+  /// What the model has for its tasks beside its tensors.
+  private(set) var parts: TaskParts?
 
   /// Reads what a network needs of a model.
   ///
   /// - Parameters:
   ///   - input: The model.
-  ///   - unfitted: The network, which gets the model's names and is checked against the model first.
+  ///   - network: The network, which gets the model's names and is checked against the model first.
   ///   - device: Where the parameters shall lie.
   /// - Throws: `checkpoint` when a tensor is missing or misshapen, `io` when reading fails.
   init(
-    reading input: ModelInput, for unfitted: any Network, on device: TorchDevice
+    reading input: ModelInput, for network: any Network, on device: TorchDevice
   ) throws(TinctureError) {
-    var shapes: [String: [Int]] = [:]
-    for name in input.checkpoint.names { shapes[name] = try input.reader(name)?.shape.extents }
-    let network: any Network
+    var readers: [String: any TensorReader] = [:]
+    for name in input.checkpoint.names { readers[name] = try input.reader(name) }
     do throws(TinctureError) {
-      network = try unfitted.fitted(to: shapes)
-      try network.check(shapes)
-    } catch {
-      throw error.located(model: input.name)
-    }
+      try self.init(reading: readers, for: network, on: device)
+    } catch { throw error.located(model: input.name) }
+    guard input.reference.expert == nil, let directory = input.checkpoint.directory,
+      let path = TaskParts.path(in: directory)
+    else { return }
+    parts = try TaskParts(opening: path)
+  }
+
+  /// Reads what a network needs.
+  ///
+  /// - Parameters:
+  ///   - readers: The tensors of a model.
+  ///   - unfitted: The network.
+  ///   - device: Where the parameters shall lie.
+  /// - Throws: `checkpoint` when a tensor is missing or misshapen, `io` when reading fails.
+  init(
+    reading readers: [String: any TensorReader], for unfitted: any Network, on device: TorchDevice
+  ) throws(TinctureError) {
+    let shapes = readers.mapValues(\.shape.extents)
+    let network = try unfitted.fitted(to: shapes)
+    try network.check(shapes)
     var tensors: [String: TorchTensor] = [:]
     var digest = ContentDigest()
     let window = ReadWindow(byteCount: 1 << 20)
     for needed in network.parameterShapes {
-      guard let reader = try input.reader(needed.name) else { continue }
+      guard let reader = readers[needed.name] else { continue }
       let values = try Self.values(of: reader, window)
       digest.update("\(needed.name)\(reader.shape.extents)")
       let tensor = values.withUnsafeBytes { bytes in

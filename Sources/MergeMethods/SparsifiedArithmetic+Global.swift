@@ -45,44 +45,8 @@ extension SparsifiedArithmetic {
         }
       }
     }
-    var tally = try await session.tally {
-      OrderTally()
-    } count: { (tally, inputs) throws(TinctureError) in
-      try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
-        for (position, model) in inputs.step.modelIndices.enumerated() {
-          tally.count(block[model: position], model: model)
-        }
-      }
-    } combine: {
-      $0.add(counts: $1)
-    }
     let exact = session.steps[0].parameters[Self.selection] == "exact"
-    var ranks: [Int: Int] = [:]
-    for (model, density) in densities where density > 0 && density < 1 {
-      let total = tally.total(model)
-      let count = Int(density * Double(total))
-      ranks[model] = exact ? total - max(1, count) : max(0, total - count - 1)
-    }
-    tally.select(ranks)
-    let selected = tally
-    let refined = try await session.tally {
-      selected
-    } count: { (tally, inputs) throws(TinctureError) in
-      try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
-        for (position, model) in inputs.step.modelIndices.enumerated() {
-          tally.refine(block[model: position], model: model)
-        }
-      }
-    } combine: {
-      $0.add(refinements: $1)
-    }
-    var cuts: [Int: MagnitudeCut] = [:]
-    for (model, rank) in ranks {
-      guard let finding = refined.finding(model, rank: rank) else { continue }
-      // Which tensor a tie falls into would depend on the order of steps: all ties stay.
-      cuts[model] = MagnitudeCut(at: finding.value, ties: Int.max)
-    }
-    return cuts
+    return try await GlobalTrim.cuts(session, densities: densities, exact: exact)
   }
 
   private func majority(_ session: MergeSession, _ trim: GlobalTrim) async throws(TinctureError)
@@ -110,5 +74,58 @@ extension SparsifiedArithmetic {
       $0 += $1
     }
     return balance > 0 ? 1 : -1
+  }
+}
+
+extension GlobalTrim {
+  /// The thresholds that leave a fraction of the elements of each whole task vector.
+  ///
+  /// - Parameters:
+  ///   - session: The merge.
+  ///   - densities: The fraction of each model, by its position in the recipe.
+  ///   - exact: Whether exactly that number stays, or one more as in the published code.
+  /// - Returns: The cut of each model with a fraction between 0 and 1; elements that tie with it stay.
+  /// - Throws: What reading throws.
+  /// - Complexity: Two passes over the models.
+  static func cuts(
+    _ session: MergeSession, densities: [Int: Double], exact: Bool
+  ) async throws(TinctureError) -> [Int: MagnitudeCut] {
+    var tally = try await session.tally {
+      OrderTally()
+    } count: { (tally, inputs) throws(TinctureError) in
+      try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
+        for (position, model) in inputs.step.modelIndices.enumerated() {
+          tally.count(block[model: position], model: model)
+        }
+      }
+    } combine: {
+      $0.add(counts: $1)
+    }
+    var ranks: [Int: Int] = [:]
+    for (model, density) in densities where density > 0 && density < 1 {
+      let total = tally.total(model)
+      let count = Int(density * Double(total))
+      ranks[model] = exact ? total - max(1, count) : max(0, total - count - 1)
+    }
+    tally.select(ranks)
+    let selected = tally
+    let refined = try await session.tally {
+      selected
+    } count: { (tally, inputs) throws(TinctureError) in
+      try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
+        for (position, model) in inputs.step.modelIndices.enumerated() {
+          tally.refine(block[model: position], model: model)
+        }
+      }
+    } combine: {
+      $0.add(refinements: $1)
+    }
+    var cuts: [Int: MagnitudeCut] = [:]
+    for (model, rank) in ranks {
+      guard let finding = refined.finding(model, rank: rank) else { continue }
+      // Which tensor a tie falls into would depend on the order of steps: all ties stay.
+      cuts[model] = MagnitudeCut(at: finding.value, ties: Int.max)
+    }
+    return cuts
   }
 }

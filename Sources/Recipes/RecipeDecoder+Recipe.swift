@@ -5,6 +5,7 @@ extension RecipeDecoder {
   static let recipeKeys = [
     "name", "merge_method", "preset", "base_model", "models", "slices", "modules", "parameters",
     "dtype", "out_dtype", "tokenizer", "tokenizer_source", "chat_template", "keep", "seed",
+    "data",
   ]
 
   /// The recipe that a document holds; nil when what is missing leaves nothing to speak of.
@@ -36,6 +37,7 @@ extension RecipeDecoder {
     recipe.tokenizer = tokenizer(members)
     recipe.chatTemplate = text(members["chat_template"], "The chat template")
     recipe.keep = keepRules(members["keep"])
+    recipe.data = learningData(members["data"])
     recipe.seed = integer(members["seed"], "The seed", in: 0 ... .max)
   }
 

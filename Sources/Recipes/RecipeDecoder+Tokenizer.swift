@@ -119,12 +119,4 @@ extension RecipeDecoder {
     guard let (reference, _) = named else { return nil }
     return token.map { .token($0, of: reference) } ?? number.map { .tokenID($0, of: reference) }
   }
-
-  private mutating func flag(_ node: YAMLNode, _ what: String) -> Bool? {
-    guard let value = node.scalar?.bool else {
-      report(node.position, "\(what) must be 'true' or 'false', but this is \(node.kind).")
-      return nil
-    }
-    return value
-  }
 }

@@ -127,6 +127,16 @@ extension YAMLDecoder {
     return Located(value, at: node.position)
   }
 
+  /// A truth value.
+  package mutating func flag(_ node: YAMLNode?, _ what: String) -> Bool? {
+    guard let node else { return nil }
+    guard let value = node.scalar?.bool else {
+      report(node.position, "\(what) must be 'true' or 'false', but this is \(node.kind).")
+      return nil
+    }
+    return value
+  }
+
   /// The items of a list that must not be empty.
   package mutating func items(_ node: YAMLNode, _ what: String) -> [YAMLNode]? {
     guard let items = node.list else {

@@ -36,8 +36,9 @@ public struct ProgressMeter: Sendable, Hashable {
     let left = isComplete ? 0 : Double(total - done) / rate
     let share = total == 0 ? 100 : Int(Double(done) / Double(total) * 100)
     let perSecond = Int(min(rate, 9e15))
+    let speed = rate < 9.95 ? NumberText.decimal(rate, 1) : String(perSecond)
     let state =
-      noun.map { "\(done) of \(total) \($0)  \(perSecond)/s" }
+      noun.map { "\(done) of \(total) \($0)  \(speed)/s" }
       ?? "\(NumberText.bytes(done)) of \(NumberText.bytes(total))  \(NumberText.bytes(perSecond))/s"
     return "\(share) %  \(state)  \(NumberText.duration(left)) left"
   }

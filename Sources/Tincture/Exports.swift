@@ -4,6 +4,7 @@
 @_exported public import TinctureEvaluation
 @_exported public import TinctureFitting
 @_exported public import TinctureJSON
+@_exported public import TinctureLearnedMethods
 @_exported public import TinctureLinearAlgebra
 @_exported public import TinctureMergeMethods
 @_exported public import TinctureMerging

@@ -2,7 +2,6 @@ public import SystemPackage
 public import TinctureCheckpoints
 public import TinctureMerging
 public import TinctureTensors
-internal import TinctureMergeMethods
 internal import TinctureSafetensors
 
 /// A merge from a recipe to a directory: plan, prepare, merge, write.
@@ -66,14 +65,22 @@ public struct MergeJob: Sendable {
       if let name = recipes[earlier].name?.value { stages[name] = output(of: earlier) }
     }
     return try Planner(
-      recipes[position], methods: MethodRegistry.all, settings: settings, locator: locator,
+      recipes[position], methods: AllMethods.all, settings: settings, locator: locator,
       stages: stages)
   }
 
   /// Finds before the first recipe is carried out what is wrong with the output and with all recipes.
   private func check() throws(TinctureError) {
     try CheckpointWriter.checkVacant(output, policy: policy)
-    for recipe in recipes { try Planner.check(recipe, methods: MethodRegistry.all) }
+    for recipe in recipes { try Planner.check(recipe, methods: AllMethods.all) }
+    if let last = recipes.last, CheckpointWriter.isSingleFile(output),
+      let method = AllMethods.method(named: last.method.value), method.info.makesParts
+    {
+      throw TinctureError(
+        .usage,
+        "\(method.info.name) makes parts for single tasks beside the model, so that the output must be a"
+          + " directory.", at: .init(file: output.string))
+    }
   }
 
   /// Refuses to replace what holds an input, which would be lost.
@@ -120,6 +127,7 @@ public struct MergeJob: Sendable {
       let report = try await engine.run(
         plan, into: writer, interruption: interruption, observer: observer)
       var sidecars = plan.sidecars.map { ($0.path, $0.contents) }
+      sidecars += report.sidecars.map { ($0.path, $0.contents) }
       if isStage { sidecars.append((Self.markName, Array(plan.fingerprint.utf8))) }
       try writer.finish(sidecars: sidecars)
       reports.append(report)

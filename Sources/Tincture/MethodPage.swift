@@ -1,5 +1,4 @@
 public import TinctureJSON
-internal import TinctureMergeMethods
 public import TinctureMerging
 
 /// The description of a method as text for a terminal, as Markdown and as JSON.
@@ -35,7 +34,7 @@ public struct MethodPage: Sendable {
   public static var markdownTable: String {
     var text =
       "| method | what it does | models | base | class | source |\n|---|---|---|---|---|---|\n"
-    for info in MethodRegistry.all.map(\.info) {
+    for info in AllMethods.all.map(\.info) {
       let page = MethodPage(info)
       let source = info.link.map { "[\(info.source)](\($0))" } ?? info.source
       text += "| `\(info.name)` | \(info.summary) | \(page.modelCount) | \(page.base) |"

@@ -21,8 +21,7 @@ struct TinctureCommand: AsyncParsableCommand {
     version: TinctureVersion.current,
     subcommands: [
       MergeCommand.self, PlanCommand.self, InspectCommand.self, MethodsCommand.self,
-      ConvertCommand.self, BankCommand.self, EvaluateCommand.self, FitCommand.self,
-      DoctorCommand.self,
-      BenchmarkCommand.self,
+      ConvertCommand.self, BankCommand.self, EvaluateCommand.self, ExtractCommand.self,
+      DoctorCommand.self, BenchmarkCommand.self,
     ])
 }

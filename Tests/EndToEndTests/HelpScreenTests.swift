@@ -10,7 +10,7 @@ struct HelpScreenTests {
     arguments: [
       "", "merge", "plan", "inspect", "methods", "convert", "doctor", "bank", "bank create",
       "bank add", "bank remove", "bank show", "bank extract", "bank verify", "benchmark",
-      "benchmark codecs", "benchmark bank", "benchmark network", "evaluate", "fit",
+      "benchmark codecs", "benchmark bank", "benchmark network", "evaluate", "extract",
     ])
   func matches(command: String) async throws {
     let workshop = try Workshop()
@@ -30,7 +30,7 @@ struct HelpScreenTests {
       .compactMap { $0.hasPrefix("  ") ? $0.split(separator: " ").first.map(String.init) : nil }
       .filter { $0 != "See" }
     for command in [
-      "merge", "plan", "inspect", "methods", "convert", "bank", "evaluate", "fit", "doctor",
+      "merge", "plan", "inspect", "methods", "convert", "bank", "evaluate", "extract", "doctor",
       "benchmark",
     ] {
       #expect(listed.contains(command))

@@ -3,6 +3,7 @@ import TinctureBanks
 import TinctureCheckpoints
 import TinctureMerging
 import TinctureRecipes
+import TinctureSafetensors
 import TinctureTensors
 
 extension SuiteDecoder {
@@ -13,7 +14,7 @@ extension SuiteDecoder {
     var models: [SuiteModel] = []
     for item in items(node, "'models'") ?? [] {
       let sorts = ["model", "recipe", "recipes", "experts", "codec"]
-      let keys = ["name"] + sorts + ["bits", "rescale", "reference"]
+      let keys = ["name"] + sorts + ["bits", "rescale", "learned", "reference"]
       guard let members = members(of: item, keys: keys, in: "a model") else { continue }
       let sources = sorts.filter { members[$0] != nil }
       guard let source = sources.first, sources.count == 1 else {
@@ -23,7 +24,9 @@ extension SuiteDecoder {
       }
       if source == "recipes" {
         let known = Set(models.map(\.source))
-        models += recipes(members["recipes"], file).filter { !known.contains($0.source) }
+        let takesLearned = flag(members["learned"], "'learned'") ?? true
+        models += recipes(members["recipes"], file, takesLearned: takesLearned)
+          .filter { !known.contains($0.source) }
       } else if let model = model(members, source, tasks) {
         models.append(model)
       }
@@ -52,6 +55,9 @@ extension SuiteDecoder {
       guard let path = text(members[kind], "'\(kind)'")?.value else { return nil }
       source = kind == "recipe" ? .recipe(path) : .model(path)
       fallback = FilePath(path).stem ?? path
+    }
+    if let learned = members["learned"] {
+      report(learned.position, "'learned' needs 'recipes'.")
     }
     for key in ["bits", "rescale"] where kind != "codec" && members[key] != nil {
       report(members.position, "'\(key)' needs a 'codec'.")
@@ -90,8 +96,18 @@ extension SuiteDecoder {
     return reference
   }
 
-  /// The recipes of a folder: `recipes/*.yaml`.
-  private mutating func recipes(_ node: YAMLNode?, _ file: FilePath) -> [SuiteModel] {
+  /// Whether a recipe learns; one that cannot be read does not, and says so when it is carried out.
+  private static func learns(_ recipe: FilePath) -> Bool {
+    guard let bytes = try? InputFile(opening: recipe).contents(),
+      let recipes = try? RecipeParser.parse(bytes: bytes, file: recipe.string)
+    else { return false }
+    return recipes.contains { $0.data != nil }
+  }
+
+  /// The recipes of a folder, `recipes/*.yaml`, perhaps without those that learn, which take long.
+  private mutating func recipes(
+    _ node: YAMLNode?, _ file: FilePath, takesLearned: Bool
+  ) -> [SuiteModel] {
     guard let node, let pattern = text(node, "'recipes'")?.value else { return [] }
     let path = FilePath(pattern)
     guard let name = path.lastComponent?.string, name.hasPrefix("*."),
@@ -109,7 +125,8 @@ extension SuiteDecoder {
       report(node.position, error.message)
       return []
     }
-    return found.filter { $0.hasSuffix(name.dropFirst()) }.map {
+    let named = found.filter { $0.hasSuffix(name.dropFirst()) }
+    return named.filter { takesLearned || !Self.learns(folder.appending($0)) }.map {
       let recipe = relative.appending($0)
       return SuiteModel(name: recipe.stem ?? $0, source: .recipe(recipe.string))
     }

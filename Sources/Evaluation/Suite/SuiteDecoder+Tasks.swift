@@ -120,12 +120,8 @@ extension SuiteDecoder {
     var head = TaskHeadReference(
       file: Self.fill(file.value, task), weight: Self.fill(weight.value, task),
       bias: text(members["bias"], "'bias'").map { Self.fill($0.value, task) })
-    if let flag = members["normalize_features"] {
-      if let value = flag.scalar?.bool {
-        head.normalizesFeatures = value
-      } else {
-        report(flag.position, "'normalize_features' must be true or false.")
-      }
+    if let value = flag(members["normalize_features"], "'normalize_features'") {
+      head.normalizesFeatures = value
     }
     return head
   }

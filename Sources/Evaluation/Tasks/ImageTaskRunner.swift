@@ -16,10 +16,7 @@ struct ImageTaskRunner: TaskRunner {
     self.network = network
     self.context = context
     data = try TaskData(context)
-    head = try context.task.head.map { (reference) throws(TinctureError) in
-      try TaskHead(
-        reading: reference, width: network.featureWidth, in: context.suite, on: context.device)
-    }
+    head = try context.head(width: network.featureWidth)
     if head == nil, (network as? ResNet)?.classCount == nil {
       throw context.refusal("needs a 'head': the network ends with features.")
     }

@@ -32,7 +32,7 @@ struct LanguageTaskRunner: TaskRunner {
   func outputs(
     _ range: Range<Int>, _ parameters: Parameters
   ) throws(TinctureError) -> TorchTensor {
-    let batch = try inputs.batch(range)
+    let batch = try inputs.batch(at: Array(range))
     let length = batch.ids.shape[1]
     guard length > 1 else { return try TorchTensor.zeros([range.count, 2], on: batch.ids.device) }
     let states = try network.states(of: batch, parameters).slice(0..<length - 1, along: 1)

@@ -25,7 +25,7 @@ struct TaskData {
     self.reference = reference
     var columns: [(name: String, type: FieldType)] = [(reference.inputs, .text)]
     if let second = reference.second { columns.append((second, .text)) }
-    if needsTargets {
+    if needsTargets, context.needsTargets {
       let type: FieldType =
         context.metric.needs == .numbers
         ? .number : reference.classes.map { .label($0) } ?? .integer
@@ -88,15 +88,18 @@ struct TaskData {
   }
 
   /// Texts, and the second ones where examples are pairs.
-  func texts(_ range: Range<Int>) throws(TinctureError) -> (first: [String], second: [String]?) {
-    let first = try source.texts(reference.inputs, at: Array(range))
+  func texts(at indices: [Int]) throws(TinctureError) -> (first: [String], second: [String]?) {
+    let first = try source.texts(reference.inputs, at: indices)
     guard let second = reference.second else { return (first, nil) }
-    return (first, try source.texts(second, at: Array(range)))
+    return (first, try source.texts(second, at: indices))
   }
 
   /// The labels of the first examples, one for each.
-  func labels(_ count: Int) throws(TinctureError) -> [Int] {
-    try single(try source.integers(reference.targets, at: Array(0..<count)), count)
+  func labels(_ count: Int) throws(TinctureError) -> [Int] { try labels(at: Array(0..<count)) }
+
+  /// The labels of some examples, one for each.
+  func labels(at indices: [Int]) throws(TinctureError) -> [Int] {
+    try single(try source.integers(reference.targets, at: indices), indices.count)
   }
 
   /// The numbers of the first examples, one for each.

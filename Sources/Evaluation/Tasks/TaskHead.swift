@@ -47,6 +47,28 @@ package struct TaskHead: Sendable {
     normalizesFeatures = reference.normalizesFeatures
   }
 
+  /// Takes a head's tensors.
+  ///
+  /// - Throws: `checkpoint` when they do not fit each other or the features.
+  init(
+    weight: TorchTensor, bias: TorchTensor?, width: Int, normalizesFeatures: Bool, task: String
+  ) throws(TinctureError) {
+    guard weight.rank == 2, weight.shape[1] == width,
+      bias.map({ $0.shape == [weight.shape[0]] }) ?? true
+    else {
+      throw TinctureError(
+        .checkpoint,
+        "The head of the task '\(task)' has a weight \(weight.shape)"
+          + (bias.map { " and a bias \($0.shape)" } ?? "")
+          + "; the features of the network have \(width) numbers.")
+    }
+    self.weight = weight
+    self.bias = bias
+    self.normalizesFeatures = normalizesFeatures
+    // What a part of a model holds is in the digest of the part.
+    bytes = []
+  }
+
   private static func tensor(
     _ name: String, of file: SafetensorsFile, on device: TorchDevice
   ) throws(TinctureError) -> (TorchTensor, [UInt8]) {

@@ -28,6 +28,10 @@ struct TaskContext {
   let metric: MetricInfo
   let device: TorchDevice
   let exampleLimit: Int?
+  /// What the model has for this task alone.
+  var part: TaskPart?
+  /// Whether it must be known what is true.
+  var needsTargets = true
 
   /// The runner that fits a network.
   ///
@@ -45,6 +49,18 @@ struct TaskContext {
         .recipe,
         "A network of this kind answers no task; of a CLIP model use the kind clip_vision with a head.",
         at: .init(file: suite.file.string))
+    }
+  }
+
+  /// The head of the task: that of the model's part, or that of the suite.
+  ///
+  /// - Parameter width: The numbers in a feature.
+  /// - Returns: The head, or nil when there is none.
+  /// - Throws: What is wrong with the head.
+  func head(width: Int) throws(TinctureError) -> TaskHead? {
+    if let head = try part?.head(width: width) { return head }
+    return try task.head.map { (reference) throws(TinctureError) in
+      try TaskHead(reading: reference, width: width, in: suite, on: device)
     }
   }
 

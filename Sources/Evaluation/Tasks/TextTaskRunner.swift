@@ -25,14 +25,15 @@ struct TextTaskRunner: TaskRunner {
     self.context = context
     data = try TaskData(context)
     inputs = try TokenInputs(data, context)
-    switch (model, context.task.head) {
-    case (.encoder(let network), .some(let reference)):
-      head = try TaskHead(
-        reading: reference, width: network.featureWidth, in: context.suite, on: context.device)
-    case (.encoder, nil): throw context.refusal("needs a 'head': the network ends with features.")
-    case (.classifier, .some):
-      throw context.refusal("has a 'head', but the network has one of its own; leave it out.")
-    case (.classifier, nil): head = nil
+    switch model {
+    case .encoder(let network):
+      head = try context.head(width: network.featureWidth)
+      if head == nil { throw context.refusal("needs a 'head': the network ends with features.") }
+    case .classifier:
+      head = nil
+      if context.task.head != nil {
+        throw context.refusal("has a 'head', but the network has one of its own; leave it out.")
+      }
     }
   }
 
@@ -48,7 +49,7 @@ struct TextTaskRunner: TaskRunner {
   func outputs(
     _ range: Range<Int>, _ parameters: Parameters
   ) throws(TinctureError) -> TorchTensor {
-    let batch = try inputs.batch(range)
+    let batch = try inputs.batch(at: Array(range))
     switch model {
     case .classifier(let network): return try network.logits(of: batch, parameters)
     case .encoder(let network):
@@ -95,13 +96,13 @@ struct TokenInputs {
   }
 
   /// Some of the texts as ids.
-  func batch(_ range: Range<Int>) throws(TinctureError) -> TokenBatch {
+  func batch(at indices: [Int]) throws(TinctureError) -> TokenBatch {
     guard let tokenizer else {
-      var ids = try data.tensor(data.reference.inputs, at: Array(range)).converted(to: .i64)
+      var ids = try data.tensor(data.reference.inputs, at: indices).converted(to: .i64)
       if let limit, limit < ids.shape[1] { ids = try ids.slice(0..<limit, along: 1) }
       return try TokenBatch(ids: ids.moved(to: device))
     }
-    let texts = try data.texts(range)
+    let texts = try data.texts(at: indices)
     guard let second = texts.second else {
       return try tokenizer.batch(texts.first, limit: limit, on: device)
     }

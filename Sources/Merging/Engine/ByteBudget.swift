@@ -11,7 +11,7 @@ final class ByteBudget: Sendable {
     var waiting: [(bytes: Int, continuation: CheckedContinuation<Void, Never>)] = []
   }
 
-  private let limit: Int
+  let limit: Int
   private let state = Mutex(State())
 
   init(limit: Int) { self.limit = limit }

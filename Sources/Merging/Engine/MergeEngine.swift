@@ -1,3 +1,4 @@
+internal import SystemPackage
 public import TinctureCheckpoints
 public import TinctureTensors
 
@@ -56,10 +57,10 @@ public struct MergeEngine: Sendable {
       budget: ByteBudget(limit: memoryLimit), tuning: tuning(for: plan),
       interruption: interruption, observer: observer)
     let remaining = plan.steps.filter { !finished.contains($0.index) }
-    try await Self.carryOut(
-      plan, remaining, method: plan.method, pool: pool, ranges: ranges, journal: journal,
-      resumed: finished.count)
     var report = MergeReport()
+    report.sidecars = try await Self.carryOut(
+      plan, remaining, method: plan.method, pool: pool, ranges: ranges, journal: journal,
+      scratch: writer.scratch, resumed: finished.count)
     report.steps = remaining.count
     report.resumedSteps = plan.steps.count - remaining.count
     report.inputBytes = plan.inputBytes
@@ -71,11 +72,13 @@ public struct MergeEngine: Sendable {
   // Opens the existential, so that the method's state keeps its type.
   private static func carryOut<Method: MergeMethod>(
     _ plan: MergePlan, _ remaining: [MergeStep], method: Method, pool: StepPool,
-    ranges: RangeWriter, journal: StepJournal, resumed: Int
-  ) async throws(TinctureError) {
+    ranges: RangeWriter, journal: StepJournal, scratch: FilePath, resumed: Int
+  ) async throws(TinctureError) -> [MergePlan.Sidecar] {
     let merged = plan.steps.filter { if case .merge = $0.action { true } else { false } }
+    let copies = plan.steps.filter { if case .copy = $0.action { true } else { false } }
     let state = try await method.prepare(
-      MergeSession(steps: merged, options: plan.options, pool: pool))
+      MergeSession(
+        steps: merged, copies: copies, options: plan.options, scratch: scratch, pool: pool))
     pool.observer?(
       .started(
         steps: plan.steps.count, outputBytes: plan.outputBytes, inputBytes: plan.inputBytes,
@@ -93,5 +96,6 @@ public struct MergeEngine: Sendable {
       try journal.record(inputs.step.index)
       pool.observer?(.finished(step: inputs.step.index))
     }
+    return try method.sidecars(state)
   }
 }

@@ -2,12 +2,40 @@
 public enum MergeEvent: Sendable, Hashable {
   /// A pass over the whole model begins before merging.
   case surveying(pass: Int)
+  /// A round of learning is done.
+  case learned(LearningProgress)
   /// Merging begins.
   case started(steps: Int, outputBytes: Int, inputBytes: Int, resumedSteps: Int)
   /// Bytes of output were written, by any worker.
   case wrote(bytes: Int)
   /// A step is done.
   case finished(step: Int)
+}
+
+/// How far learning is.
+public struct LearningProgress: Sendable, Hashable {
+  /// How many rounds are done.
+  public var round: Int
+  /// How many rounds there are.
+  public var rounds: Int
+  /// How many of them an earlier run had done.
+  public var resumedRounds: Int
+  /// The mean loss of the last round, unless all its turns were skipped.
+  public var loss: Double?
+  /// The least and the greatest coefficient, where coefficients are learned.
+  public var coefficients: ClosedRange<Double>?
+
+  /// Describes a round.
+  public init(
+    round: Int, of rounds: Int, resumed: Int = 0, loss: Double? = nil,
+    coefficients: ClosedRange<Double>? = nil
+  ) {
+    self.round = round
+    self.rounds = rounds
+    resumedRounds = resumed
+    self.loss = loss
+    self.coefficients = coefficients
+  }
 }
 
 /// What a merge did.
@@ -22,6 +50,8 @@ public struct MergeReport: Sendable, Hashable {
   public var outputBytes = 0
   /// The most memory that steps were admitted with at once, in bytes.
   public var peakBytes = 0
+  /// Files that the method made beside the tensors.
+  public var sidecars: [MergePlan.Sidecar] = []
 
   /// Creates an empty report.
   public init() {}

@@ -1,14 +1,29 @@
 internal import Synchronization
+public import SystemPackage
 public import TinctureTensors
 
 /// What a method may use to find out something about the whole model before merging.
 public struct MergeSession: Sendable {
   /// The steps of the plan; those that merely copy are left out.
   public let steps: [MergeStep]
+  /// The steps that merely copy.
+  public let copies: [MergeStep]
   /// What applies to the whole merge.
   public let options: MergeOptions
+  /// Where intermediate results of this merge may be kept; they are found again by a merge that resumes.
+  public let scratch: FilePath?
   let pool: StepPool
   let passes = PassCounter()
+
+  /// How many steps are carried out at a time.
+  public var workers: Int { pool.workers }
+  /// Bytes of working memory for all workers together.
+  public var memoryLimit: Int { pool.budget.limit }
+  /// Stops the merge when raised.
+  public var interruption: Interruption { pool.interruption }
+
+  /// Tells the observer of the merge.
+  public func report(_ event: MergeEvent) { pool.observer?(event) }
 
   /// Visits every step with a tally and adds the tallies up.
   ///

@@ -12,7 +12,7 @@ public struct ElementBlock: ~Copyable {
   private let modelPointers: [UnsafeMutablePointer<Float>]
   private let models: [UnsafePointer<Float>?]
 
-  init(
+  package init(
     start: Int, count: Int, rowLength: Int, base: UnsafeMutablePointer<Float>?,
     models: [UnsafeMutablePointer<Float>]
   ) {

@@ -266,6 +266,10 @@ public struct MergeOptions: Sendable, Hashable {
   public var seed: UInt64
   /// What to do about NaN and infinity.
   public var nonFinite: NonFinite
+  /// What a learned method learns from.
+  public var data: LearningData?
+  /// Where a learned method runs networks.
+  public var machine = LearningMachine()
 
   /// Creates options.
   public init(seed: UInt64 = 0, nonFinite: NonFinite = .error) {

@@ -54,6 +54,12 @@ public protocol MergeMethod: Sendable {
   /// - Throws: `missingFacility` with how to get what is missing.
   func requireFacilities() throws(TinctureError)
 
+  /// Finds out what is wrong with a whole plan, before any tensor is read.
+  ///
+  /// - Parameter plan: The plan, complete.
+  /// - Throws: What does not suit the method.
+  func check(_ plan: MergePlan) throws(TinctureError)
+
   /// Finds out what has to be known about the whole model.
   ///
   /// - Parameter session: Passes over all steps.
@@ -68,6 +74,13 @@ public protocol MergeMethod: Sendable {
   ///   - state: What `prepare` found.
   /// - Throws: `TinctureError` when an input cannot be read or does not suit the method.
   func merge(_ inputs: MergeInputs, state: State) throws(TinctureError)
+
+  /// Files that are written beside the tensors because of what `prepare` found.
+  ///
+  /// - Parameter state: What `prepare` found.
+  /// - Returns: The files, with paths within the output.
+  /// - Throws: `TinctureError` when one cannot be made.
+  func sidecars(_ state: State) throws(TinctureError) -> [MergePlan.Sidecar]
 }
 
 /// What the working memory of a step may depend on.
@@ -118,6 +131,10 @@ extension MergeMethod {
   public func isElementwise(_ parameters: ResolvedParameters) -> Bool { false }
   /// Any combination is acceptable.
   public func objection(to parameters: ResolvedParameters, modelCount: Int) -> String? { nil }
+  /// Nothing.
+  public func check(_ plan: MergePlan) throws(TinctureError) {}
+  /// None.
+  public func sidecars(_ state: State) throws(TinctureError) -> [MergePlan.Sidecar] { [] }
   /// None besides the library itself.
   public func requireFacilities() throws(TinctureError) {}
   /// Nothing.

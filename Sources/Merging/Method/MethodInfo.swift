@@ -65,6 +65,10 @@ public struct MethodInfo: Sendable {
   public let streaming: StreamingClass
   /// Whether the method draws random numbers.
   public let isRandom: Bool
+  /// Whether the method learns from the examples that a recipe names under `data`.
+  public let learns: Bool
+  /// Whether the method makes something for each task beside the model, such as heads.
+  public let makesParts: Bool
   /// What can be set.
   public let parameters: [ParameterDeclaration]
   /// Named sets of values.
@@ -74,7 +78,9 @@ public struct MethodInfo: Sendable {
   public init(
     name: String, aliases: [String] = [], title: String, summary: String, formula: String,
     source: String, link: String? = nil, base: BaseUse, models: ClosedRange<Int>,
-    streaming: StreamingClass, isRandom: Bool = false, parameters: [any DeclaresParameter] = [],
+    streaming: StreamingClass, isRandom: Bool = false, learns: Bool = false,
+    makesParts: Bool = false,
+    parameters: [any DeclaresParameter] = [],
     presets: [Preset] = []
   ) {
     self.name = name
@@ -88,6 +94,8 @@ public struct MethodInfo: Sendable {
     modelCount = models
     self.streaming = streaming
     self.isRandom = isRandom
+    self.learns = learns
+    self.makesParts = makesParts
     self.parameters = parameters.map(\.declaration)
     self.presets = presets
   }

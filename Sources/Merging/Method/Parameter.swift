@@ -219,6 +219,12 @@ extension Parameter where Value == String {
       name: name, scope: .merge, kind: .text, defaultValue: nil, summary: summary)
   }
 
+  /// Declares a text with a default, which may be empty.
+  public init(_ name: String, default value: String, _ summary: String) {
+    declaration = ParameterDeclaration(
+      name: name, scope: .merge, kind: .text, defaultValue: .text(value), summary: summary)
+  }
+
   /// Declares a choice between words.
   public init(_ name: String, default value: String, of words: [String], _ summary: String) {
     declaration = ParameterDeclaration(

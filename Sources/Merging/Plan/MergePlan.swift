@@ -82,6 +82,10 @@ public struct MergePlan: Sendable {
     hash.combine(method.info.name)
     hash.combine("\(options.seed) \(options.nonFinite.rawValue)")
     if let first = steps.first { hash.combine(method.externalState(first.parameters)) }
+    if let data = options.data {
+      hash.combine("\(data.suite.value) \(data.tasks?.value ?? []) \(data.file?.value ?? "")")
+      hash.combine("\(data.limit?.value ?? 0) \(options.machine)")
+    }
     for file in layout.files {
       hash.combine(file.name)
       hash.combine(file.header)

@@ -23,7 +23,7 @@ public struct ModelReference: Sendable, Hashable {
   public var revision: String?
   /// The adapter to be folded in.
   public var adapter: Adapter?
-  /// The expert to take from a bank.
+  /// The expert to take from a bank, or the task of a merged model with parts for single tasks.
   public var expert: String?
   /// The architecture to assume in place of the one that the model's configuration names.
   public var overrideArchitecture: String?

@@ -27,6 +27,8 @@ public struct Recipe: Sendable, Hashable {
   public var chatTemplate: Located<String>?
   /// Tensors that are not merged, in the order in which the rules were written.
   public var keep: [KeepRule]
+  /// What a learned method learns from.
+  public var data: LearningData?
   /// The seed of everything random.
   public var seed: Located<Int>?
   /// The text of the recipe.

@@ -37,6 +37,7 @@ struct InspectCommand: AsyncParsableCommand {
     try await Console.reporting { () async throws(TinctureError) in
       let input = try ModelInput(
         opening: ModelReference(parsing: model), locator: ModelLocator())
+      let parts = try taskParts(of: input)
       var findings: [TensorFinding] = []
       for name in input.checkpoint.names {
         if let filter, !name.contains(filter) { continue }
@@ -49,9 +50,9 @@ struct InspectCommand: AsyncParsableCommand {
         Console.remark("note: no tensor has a name that contains \"\(filter)\".")
       }
       if display.json {
-        Console.result(json(input, findings).text())
+        Console.result(json(input, findings, parts).text())
       } else {
-        show(input, findings)
+        show(input, findings, parts)
       }
       let faulty = findings.filter { ($0.nonFinite ?? 0) > 0 }
       if check, !faulty.isEmpty {
@@ -64,7 +65,7 @@ struct InspectCommand: AsyncParsableCommand {
     }
   }
 
-  private func show(_ input: ModelInput, _ findings: [TensorFinding]) {
+  private func show(_ input: ModelInput, _ findings: [TensorFinding], _ parts: TaskParts?) {
     if !summary {
       var header = ["tensor", "dtype", "shape", "size"]
       if norms { header += ["norm", "largest"] }
@@ -96,6 +97,7 @@ struct InspectCommand: AsyncParsableCommand {
       let kind = configuration.architectures.first ?? configuration.modelType ?? "unknown"
       Console.result("architecture \(kind)")
     }
+    if let parts { Console.result(Self.text(parts)) }
     for stack in input.layout.stacks {
       Console.result("\(stack.layerCount) layers under \(stack.prefix) (module \(stack.module))")
     }
@@ -107,11 +109,42 @@ struct InspectCommand: AsyncParsableCommand {
       ? String(Float(value)) : ByteSize.decimal(value, 4)
   }
 
-  private func json(_ input: ModelInput, _ findings: [TensorFinding]) -> JSONValue {
+  /// What the model has for single tasks, unless one of them was asked for.
+  private func taskParts(of input: ModelInput) throws(TinctureError) -> TaskParts? {
+    guard input.reference.expert == nil, let directory = input.checkpoint.directory,
+      let path = TaskParts.path(in: directory)
+    else { return nil }
+    return try TaskParts(opening: path)
+  }
+
+  private static func text(_ parts: TaskParts) -> String {
+    let tasks = parts.tasks.map { task in
+      let roles = task.tensors.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.shape)" }
+      return "  \(task.name): \(roles.joined(separator: ", "))"
+    }
+    return (["parts of \(parts.tasks.count) tasks by \(parts.method)"] + tasks)
+      .joined(separator: "\n")
+  }
+
+  private static func json(_ parts: TaskParts) -> JSONValue {
+    let tasks = parts.tasks.map { task in
+      let tensors = task.tensors.sorted { $0.key < $1.key }.map { role, tensor in
+        (role, JSONValue.array(tensor.shape.extents.map { .integer($0) }))
+      }
+      return (task.name, JSONValue.object(JSONObject(tensors)))
+    }
+    return .object(
+      JSONObject([("method", .string(parts.method)), ("tasks", .object(JSONObject(tasks)))]))
+  }
+
+  private func json(
+    _ input: ModelInput, _ findings: [TensorFinding], _ parts: TaskParts?
+  ) -> JSONValue {
     func number(_ value: Double?) -> JSONValue { value.map { .number(String($0)) } ?? .null }
     return .object(
       JSONObject([
         ("path", .string(input.checkpoint.path.string)),
+        ("task_parts", parts.map(Self.json) ?? .null),
         ("architecture", input.configuration?.architectures.first.map { .string($0) } ?? .null),
         (
           "tensors",

@@ -22,6 +22,8 @@ struct MergeCommand: AsyncParsableCommand {
   @OptionGroup(title: "Recipe Without A File") var recipe: RecipeOptions
   @OptionGroup(title: "Output") var plan: PlanOptions
   @OptionGroup(title: "Resources") var resources: ResourceOptions
+  @OptionGroup(title: "Learning") var machine: MachineOptions
+  @OptionGroup(title: "Engines") var engines: EngineOptions
   @OptionGroup(title: "Display") var display: DisplayOptions
 
   @Flag(help: ArgumentHelp("Replace an output that exists.", discussion: ""))
@@ -51,9 +53,11 @@ struct MergeCommand: AsyncParsableCommand {
       Signals.install()
       let recipes = try recipe.recipes(file: paths.first)
       let output = FilePath(paths[paths.count - 1])
+      var settings = plan.settings
+      try machine.prepare(recipes, &settings, engines)
       let job = MergeJob(
         recipes: recipes, output: output, stageDirectory: stages.map { FilePath($0) },
-        settings: plan.settings, engine: resources.engine,
+        settings: settings, engine: resources.engine,
         policy: .init(replace: force, resume: resume))
       let progress = ProgressLine(isQuiet: display.quiet)
       let start = ContinuousClock.now

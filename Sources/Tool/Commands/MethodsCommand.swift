@@ -30,8 +30,8 @@ struct MethodsCommand: AsyncParsableCommand {
         Console.result(display.json ? list.text() : markdown ? MethodPage.markdownTable : table)
         return
       }
-      guard let method = MethodRegistry.method(named: name) else {
-        let names = MethodRegistry.all.flatMap { [$0.info.name] + $0.info.aliases }
+      guard let method = AllMethods.method(named: name) else {
+        let names = AllMethods.all.flatMap { [$0.info.name] + $0.info.aliases }
         let nearest = nearestName(to: name, among: names).map { " Did you mean \($0)?" } ?? ""
         throw TinctureError(.usage, "There is no method \"\(name)\".\(nearest)")
       }
@@ -41,7 +41,7 @@ struct MethodsCommand: AsyncParsableCommand {
   }
 
   private static func writePages(to folder: FilePath) throws(TinctureError) {
-    var pages = MethodRegistry.all.map { ($0.info.name + ".md", MethodPage($0.info).markdown) }
+    var pages = AllMethods.all.map { ($0.info.name + ".md", MethodPage($0.info).markdown) }
     pages.append(("Methods.md", "# Methods\n\nAll merge methods.\n\n" + MethodPage.markdownTable))
     for (name, text) in pages {
       let path = folder.appending(name)
@@ -60,7 +60,7 @@ struct MethodsCommand: AsyncParsableCommand {
 
   private var table: String {
     var table = Table(["name", "models", "base", "class", "what it does"])
-    for method in MethodRegistry.all {
+    for method in AllMethods.all {
       let page = MethodPage(method.info)
       table.add([
         method.info.name, page.modelCount, page.base, method.info.streaming.rawValue,
@@ -71,6 +71,6 @@ struct MethodsCommand: AsyncParsableCommand {
   }
 
   private var list: JSONValue {
-    .array(MethodRegistry.all.map { MethodPage($0.info).json })
+    .array(AllMethods.all.map { MethodPage($0.info).json })
   }
 }

@@ -19,6 +19,8 @@ struct PlanCommand: AsyncParsableCommand {
   @OptionGroup(title: "Recipe Without A File") var recipe: RecipeOptions
   @OptionGroup(title: "Output") var plan: PlanOptions
   @OptionGroup(title: "Resources") var resources: ResourceOptions
+  @OptionGroup(title: "Learning") var machine: MachineOptions
+  @OptionGroup(title: "Engines") var engines: EngineOptions
   @OptionGroup(title: "Display") var display: DisplayOptions
 
   @Flag(help: "List every tensor with its sources and parameters.")
@@ -31,8 +33,10 @@ struct PlanCommand: AsyncParsableCommand {
     try await Console.reporting { () async throws(TinctureError) in
       let recipes = try recipe.recipes(file: file)
       let engine = resources.engine
+      var settings = plan.settings
+      try machine.prepare(recipes, &settings, engines)
       let job = MergeJob(
-        recipes: recipes, output: FilePath("output"), settings: plan.settings, engine: engine)
+        recipes: recipes, output: FilePath("output"), settings: settings, engine: engine)
       if recipes.count > 1 {
         let names = recipes.map { $0.name?.value ?? "(unnamed)" }.joined(separator: ", ")
         Console.remark(

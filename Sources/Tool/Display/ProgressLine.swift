@@ -9,6 +9,7 @@ final class ProgressLine: Sendable {
     var meter = ProgressMeter(total: 0)
     var lastDrawn: ContinuousClock.Instant?
     var resumed = 0
+    var remark = ""
     var isOpen = false
   }
 
@@ -33,10 +34,26 @@ final class ProgressLine: Sendable {
     switch event {
     case .surveying(let pass):
       state.withLock { show(redraws ? "\r\u{1b}[Kpass \(pass) over the whole model" : "", &$0) }
+    case .learned(let progress): hear(progress)
     case .started(_, let bytes, _, let resumed): begin(total: bytes, resumed: resumed)
     case .wrote(let bytes): advance(by: bytes)
     case .finished: break
     }
+  }
+
+  private func hear(_ progress: LearningProgress) {
+    let isFirst = state.withLock { $0.meter.noun != "rounds" || $0.meter.total != progress.rounds }
+    if isFirst {
+      begin(total: progress.rounds, of: "rounds", resumed: progress.resumedRounds)
+      if progress.resumedRounds > 0 { advance(by: progress.resumedRounds) }
+    }
+    var remark = progress.loss.map { ", loss \(NumberText.significant($0))" } ?? ""
+    if let range = progress.coefficients {
+      remark +=
+        ", λ \(ByteSize.decimal(range.lowerBound, 2)) to \(ByteSize.decimal(range.upperBound, 2))"
+    }
+    state.withLock { $0.remark = remark }
+    advance(by: 1)
   }
 
   /// Work on a number of bytes, or of other things, begins.
@@ -76,9 +93,9 @@ final class ProgressLine: Sendable {
         return
       }
       state.lastDrawn = now
-      show("\r\u{1b}[K" + state.meter.text(at: now), &state)
+      show("\r\u{1b}[K" + state.meter.text(at: now) + state.remark, &state)
     } else if let text = state.meter.milestone(at: now, patience: patience) {
-      Console.remark(text)
+      Console.remark(text + state.remark)
     }
   }
 

@@ -56,7 +56,10 @@ public struct ModelInput: Sendable {
       } else {
         location = try Self.locate(reference.path, reference.revision, locator, folder)
       }
-      if let name = reference.expert {
+      if let name = reference.expert, FileKind(of: location.path) == .directory {
+        expert = nil
+        checkpoint = try TaskParts.checkpoint(location.path, task: name)
+      } else if let name = reference.expert {
         let found = try BankExpert(location.path, name, base: base, shelf: shelf) {
           (remembered) throws(TinctureError) in
           try ModelInput(opening: remembered, locator: locator, folder: folder)

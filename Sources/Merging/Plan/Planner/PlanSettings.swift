@@ -25,6 +25,8 @@ public struct PlanSettings: Sendable, Hashable {
   public var isConversion: Bool
   /// The base of banks whose experts are named, in place of the recipe's.
   public var bankBase: ModelReference?
+  /// Where a learned method runs networks.
+  public var machine = LearningMachine()
   /// The version of the tool, for the model card.
   public var toolVersion: String
 

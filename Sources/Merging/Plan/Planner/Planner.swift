@@ -102,6 +102,7 @@ public struct Planner {
     var problems = ProblemList()
     for problem in check.problems { problems.add(problem) }
     try checkBase(recipe, method.info, &problems)
+    checkData(recipe, method.info, &problems)
     try problems.finish()
     return (method, preset, check.notes + ignoredSettings(recipe))
   }
@@ -149,6 +150,21 @@ public struct Planner {
         at: recipe.method.position, "\(method.name) needs a base; add base_model: to the recipe."))
   }
 
+  private static func checkData(
+    _ recipe: Recipe, _ method: MethodInfo, _ problems: inout ProblemList
+  ) {
+    if method.learns, recipe.data == nil {
+      problems.add(
+        recipe.error(
+          at: recipe.method.position,
+          "\(method.name) learns from examples; add 'data' with a 'suite' to the recipe."))
+    } else if !method.learns, let data = recipe.data {
+      problems.add(
+        recipe.error(
+          at: data.position, "\(method.name) learns nothing from data; remove 'data'."))
+    }
+  }
+
   /// Makes the plan.
   ///
   /// - Returns: The plan.
@@ -175,13 +191,17 @@ public struct Planner {
     let steps = zip(drafts, layout.places).enumerated().map { index, item in
       item.0.step(index: index, output: item.1)
     }
-    return MergePlan(
+    var options = MergeOptions(
+      seed: settings.seed ?? recipe.seed.map { UInt64(bitPattern: Int64($0.value)) } ?? 0,
+      nonFinite: settings.nonFinite)
+    options.data = recipe.data
+    options.machine = settings.machine
+    let plan = MergePlan(
       method: method, steps: steps, layout: layout,
-      sidecars: try sidecars(vocabulary, outputNames: Set(drafts.map(\.name))),
-      options: MergeOptions(
-        seed: settings.seed ?? recipe.seed.map { UInt64(bitPattern: Int64($0.value)) } ?? 0,
-        nonFinite: settings.nonFinite),
+      sidecars: try sidecars(vocabulary, outputNames: Set(drafts.map(\.name))), options: options,
       notes: notes)
+    try method.check(plan)
+    return plan
   }
 
   /// The model from which configuration, tokenizer and further files come: the base, else the first.

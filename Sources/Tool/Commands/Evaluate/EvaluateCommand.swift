@@ -64,7 +64,10 @@ struct EvaluateCommand: AsyncParsableCommand {
       evaluator.interruption = Signals.interruption
       let progress = ProgressLine(isQuiet: display.quiet, patience: .seconds(2))
       defer { progress.close() }
-      let shelf = EvaluationShelf(suite: suite, engine: resources.engine)
+      var machine = LearningMachine()
+      machine.device = computation.machine.device
+      machine.usesHalfPrecision = computation.bf16
+      let shelf = EvaluationShelf(suite: suite, engine: resources.engine, machine: machine)
       defer { shelf.clear() }
       let named = try shelf.models(model)
       let table = try await measure(evaluator, named, shelf, progress)

@@ -7,11 +7,13 @@ import Tincture
 final class EvaluationShelf: Sendable {
   private let suite: EvaluationSuite
   private let engine: MergeEngine
+  private let machine: LearningMachine
   private let made = Mutex<[SuiteModel.Source: FilePath]>([:])
 
-  init(suite: EvaluationSuite, engine: MergeEngine) {
+  init(suite: EvaluationSuite, engine: MergeEngine, machine: LearningMachine) {
     self.suite = suite
     self.engine = engine
+    self.machine = machine
   }
 
   /// What scores are compared with: the base and the experts, where the suite names them.
@@ -65,7 +67,8 @@ final class EvaluationShelf: Sendable {
     case .recipe(let word):
       let output = try folder(for: model).appending("merged")
       let recipes = try RecipeOptions.recipes(in: place(word).string)
-      let job = MergeJob(recipes: recipes, output: output, engine: engine)
+      var job = MergeJob(recipes: recipes, output: output, engine: engine)
+      job.settings.machine = machine
       _ = try await job.run(interruption: Signals.interruption)
       return EvaluatedModel(
         model.name, ModelReference(path: output.string), reference: model.reference)

@@ -1,0 +1,63 @@
+internal import TinctureTensors
+
+/// What has happened in a fit so far.
+public struct FitHistory: Sendable, Hashable {
+  /// The tasks.
+  public let tasks: [String]
+  /// How many rounds there are to be.
+  public let roundCount: Int
+  /// The loss of each task's turn, in the order of the tasks, round by round; nil where the turn was skipped.
+  public internal(set) var losses: [[Double?]] = []
+  /// How many turns were skipped because no example was kept.
+  public internal(set) var emptyTurns = 0
+  /// How many turns were skipped because the loss or a derivative was not finite.
+  public internal(set) var nonFiniteTurns = 0
+  /// How many of them came last, one after another.
+  var nonFiniteInARow = 0
+  /// How many rounds an interrupted run had done.
+  public internal(set) var resumedRounds = 0
+  /// The least and the greatest coefficient, where there are coefficients.
+  public internal(set) var coefficientRange: ClosedRange<Double>?
+
+  init(tasks: [String], roundCount: Int) {
+    self.tasks = tasks
+    self.roundCount = roundCount
+  }
+
+  /// The mean loss of the last round, unless all its turns were skipped.
+  public var lastLoss: Double? {
+    let last = losses.last?.compactMap(\.self) ?? []
+    return last.isEmpty ? nil : last.reduce(0, +) / Double(last.count)
+  }
+
+  mutating func skipNonFinite(limit: Int, _ task: String) throws(TinctureError) {
+    nonFiniteTurns += 1
+    nonFiniteInARow += 1
+    guard nonFiniteInARow >= limit else { return }
+    throw TinctureError(
+      .data,
+      "The loss was not finite in \(nonFiniteInARow) turns one after another, the last one of the task"
+        + " '\(task)'. Choose a smaller 'lr' or 'head_lr', and look for numbers that are not finite in"
+        + " the data.")
+  }
+
+  func save(into snapshot: inout FitSnapshot) {
+    snapshot.set("losses", losses.flatMap { $0.map { $0 ?? .nan } })
+    snapshot.numbers["rounds"] = losses.count
+    snapshot.numbers["empty"] = emptyTurns
+    snapshot.numbers["not_finite"] = nonFiniteTurns
+    snapshot.numbers["not_finite_in_a_row"] = nonFiniteInARow
+  }
+
+  mutating func restore(from snapshot: FitSnapshot) throws(TinctureError) {
+    let rounds = try snapshot.number("rounds")
+    let values = try snapshot.doubles("losses", count: rounds * tasks.count)
+    losses = (0..<rounds).map { round in
+      values[round * tasks.count..<(round + 1) * tasks.count].map { $0.isNaN ? nil : $0 }
+    }
+    emptyTurns = try snapshot.number("empty")
+    nonFiniteTurns = try snapshot.number("not_finite")
+    nonFiniteInARow = try snapshot.number("not_finite_in_a_row")
+    resumedRounds = rounds
+  }
+}

@@ -1,0 +1,48 @@
+/// How a merge is learned, whatever it is that is learned about it.
+public struct FitSettings: Sendable, Hashable {
+  /// What the merged model is fitted to.
+  public var objective: FitObjective
+  /// How often every task has a turn.
+  public var rounds = 500
+  /// How many examples of a task are seen in a turn.
+  public var batchSize = 32
+  /// What the loss of a turn is multiplied by.
+  public var lossScale = 1.0
+  /// The step size of the heads and tinted layers; nil leaves them as they are.
+  public var headRate: Double?
+  /// Whether the merge moves after every task's turn, in a random order of the tasks, or once a round by the
+  /// sum over all tasks.
+  public var stepsByTask = true
+  /// Tensors of the network that every task has of its own, by the beginning of their names, or parts of them.
+  public var tintedTensors: [String] = []
+  /// How many turns in a row may be skipped because their loss is not finite.
+  public var skipLimit = 100
+  /// The seed of the order of tasks and examples.
+  public var seed: UInt64 = 0
+
+  /// Creates settings of an objective.
+  public init(_ objective: FitObjective) { self.objective = objective }
+}
+
+/// How coefficients move.
+public struct CoefficientSettings: Sendable, Hashable {
+  /// Which elements share coefficients.
+  public var granularity = CoefficientTable.Granularity.layer
+  /// The coefficient of each task with which all rows begin; one number stands for all tasks.
+  public var starts: [Float] = [0.3]
+  /// How coefficients follow from what is learned.
+  public var link = CoefficientTable.Link.clamped(0...1)
+  /// Into how many chunks each tensor is cut, where chunks have coefficients.
+  public var chunks = 1
+  /// The step size.
+  public var rate = 1e-2
+  /// The decay of AdamW; 0 is Adam.
+  public var decay = 0.0
+  /// How the step size changes.
+  public var schedule = LearningSchedule.constant
+  /// What Σ |λ − λ at the start| / number is multiplied by and added to the loss of each step.
+  public var anchoring = 0.0
+
+  /// The settings of Model Tinting.
+  public init() {}
+}

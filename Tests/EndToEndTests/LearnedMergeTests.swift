@@ -1,0 +1,106 @@
+import Foundation
+import Testing
+import TinctureTorch
+
+@Suite(
+  "Merges that learn, through the program", .timeLimit(.minutes(10)),
+  .enabled(if: (try? LibTorchSearch().find()) != nil, "LibTorch is not installed"))
+struct LearnedMergeTests {
+  private static let vision = URL(filePath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().deletingLastPathComponent().appending(path: "Examples/Vision").path
+  private let workshop: Workshop
+
+  init() throws { workshop = try Workshop() }
+
+  private func recipe(
+    _ method: String, _ parameters: String, models: [String] = ["optdigits", "style"]
+  ) throws {
+    let entries = models.map { model in
+      let path =
+        model.contains("#") ? model : "\(Self.vision)/expert_\(model).safetensors"
+      return "  - model: '\(path)'"
+    }
+    try workshop.write(
+      "\(method).yaml",
+      """
+      merge_method: \(method)
+      base_model: \(Self.vision)/pretrained.safetensors
+      models:
+      \(entries.joined(separator: "\n"))
+      data: {suite: \(Self.vision)/suite.yaml}
+      parameters: {\(parameters)}
+      """)
+  }
+
+  private func run(_ arguments: [String], ends status: Int32 = 0) async throws -> ToolRun {
+    let run = try await workshop.start(arguments + Workshop.libTorch()).end()
+    expect(run, ends: status)
+    return run
+  }
+
+  private func accuracies(_ model: String) async throws -> [String: Double] {
+    let run = try await run([
+      "evaluate", Self.vision + "/suite.yaml", model, "--task", "optdigits", "--task", "style",
+      "--json", "--no-cache", "--plain",
+    ])
+    let rows = try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [[String: Any]]
+    return try #require(rows?.first?["accuracy"] as? [String: Double])
+  }
+
+  @Test(
+    "Tinting makes a model with heads that does better than the base, and plain models of tasks")
+  func tinting() async throws {
+    try recipe("tinting", "rounds: 12")
+    _ = try await run(["merge", "tinting.yaml", "merged"])
+    let log = try JSONSerialization.jsonObject(with: Data(workshop.text("merged/fit.json").utf8))
+    #expect(((log as? [String: Any])?["losses"] as? [Any])?.count == 12)
+    #expect(try workshop.text("merged/fit.html").contains("Coefficients"))
+    let before = try await accuracies(Self.vision + "/pretrained.safetensors")
+    let after = try await accuracies("merged")
+    #expect((after["style"] ?? 0) > (before["style"] ?? 0) + 5)
+    #expect((after["optdigits"] ?? 0) > (before["optdigits"] ?? 0) + 1)
+    let shown = try await workshop.start(["inspect", "merged", "--summary"]).end()
+    #expect(shown.output.contains("parts of 2 tasks by tinting"))
+    let extracted = try await workshop.start(
+      ["extract", "merged", "--task", "style", "-o", "style.safetensors"]
+    ).end()
+    expect(extracted, ends: 0)
+    let plain = try await workshop.start(["inspect", "style.safetensors", "--filter", "style"])
+      .end()
+    #expect(plain.output.contains("style.weight") && plain.output.contains("style.bias"))
+    let heads = try await run([
+      "evaluate", Self.vision + "/suite.yaml", "style.safetensors", "--heads", "style.safetensors",
+      "--task", "style", "--json", "--no-cache", "--plain",
+    ])
+    let rows = try JSONSerialization.jsonObject(with: Data(heads.output.utf8)) as? [[String: Any]]
+    #expect((rows?.first?["accuracy"] as? [String: Double])?["style"] == after["style"])
+    let other = try await workshop.start(["extract", "merged", "--task", "kana", "-o", "x"]).end()
+    expect(other, ends: 66)
+    #expect(other.errors.contains("optdigits, style"))
+  }
+
+  @Test("Task vectors come from a bank as they come from files")
+  func bank() async throws {
+    let made = try await workshop.start([
+      "bank", "create", "--base", Self.vision + "/pretrained.safetensors", "--codec", "rtvq",
+      "--base-bits", "3", "--offset-bits", "2", "--output", "e.bank",
+      "--expert", "optdigits=\(Self.vision)/expert_optdigits.safetensors",
+      "--expert", "style=\(Self.vision)/expert_style.safetensors",
+    ]).end()
+    expect(made, ends: 0)
+    try recipe("adamerging", "steps: 3, lr: 0.01", models: ["e.bank#style", "e.bank#optdigits"])
+    let run = try await run(["merge", "adamerging.yaml", "merged", "--json"])
+    #expect(run.output.contains("\"output\""))
+    let log = try JSONSerialization.jsonObject(with: Data(workshop.text("merged/fit.json").utf8))
+    #expect((log as? [String: Any])?["tasks"] as? [String] == ["style", "optdigits"])
+  }
+
+  @Test("Parts need a directory, data a suite, and a device must exist")
+  func faults() async throws {
+    try recipe("tinting", "rounds: 1")
+    let single = try await run(["merge", "tinting.yaml", "x.safetensors"], ends: 64)
+    #expect(single.errors.contains("must be a"))
+    let device = try await run(["merge", "tinting.yaml", "x", "--device", "cpuu"], ends: 64)
+    #expect(device.errors.contains("cpuu"))
+  }
+}
