@@ -81,6 +81,12 @@ extension CoefficientMethod {
     try Learning.check(plan, info, needsLabels: settings.objective.needsLabels)
   }
 
+  /// How long the fit goes and what it holds in memory.
+  public func preparation(_ plan: MergePlan, memoryLimit: Int) -> String? {
+    let settings = fitSettings(plan.steps.first?.parameters ?? .init(), plan.options)
+    return Learning.text(plan, settings, memoryLimit: memoryLimit)
+  }
+
   /// Learns the coefficients.
   public func prepare(_ session: MergeSession) async throws(TinctureError) -> State {
     let parameters = session.steps.first?.parameters ?? .init()

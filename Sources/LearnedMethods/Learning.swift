@@ -34,6 +34,19 @@ enum Learning {
     _ = try problem.tasks(needsLabels: needsLabels)
   }
 
+  /// What a fit does and holds in memory, in words.
+  static func text(_ plan: MergePlan, _ settings: FitSettings, memoryLimit: Int) -> String {
+    var elements: [String: Int] = [:]
+    for step in plan.steps { elements[step.name] = step.shape.elementCount }
+    let model = 4 * elements.values.reduce(0, +)
+    let count = plan.steps.map(\.models.count).max() ?? 0
+    let fits = (count + 1) * model <= memoryLimit
+    let bytes = Double(fits ? (count + 3) * model : 3 * model) / 1e6
+    let vectors = fits ? "and task vectors" : "with task vectors read in every turn"
+    return "\(count) tasks, \(settings.rounds) rounds of \(settings.batchSize) examples each;"
+      + " \(Int(bytes.rounded(.up))) MB for base, merged model, derivative \(vectors)"
+  }
+
   /// Carries a fit out within a merge.
   static func run(
     _ problem: LearningProblem, _ vectors: TaskVectorSet, _ merge: any LearnableMerge,

@@ -21,6 +21,8 @@ public struct CommandLineRecipe: Sendable, Hashable {
   public var chatTemplate: String?
   /// A named set of parameters (`--preset`).
   public var preset: String?
+  /// The suite that a learned method learns from (`--data`).
+  public var data: String?
   /// The seed of everything random (`--seed`).
   public var seed: Int?
 
@@ -28,7 +30,7 @@ public struct CommandLineRecipe: Sendable, Hashable {
   public init(
     method: String, base: String? = nil, models: [String], settings: [String] = [],
     dtype: String? = nil, outputDtype: String? = nil, tokenizerSource: String? = nil,
-    chatTemplate: String? = nil, preset: String? = nil, seed: Int? = nil
+    chatTemplate: String? = nil, preset: String? = nil, data: String? = nil, seed: Int? = nil
   ) {
     self.method = method
     self.base = base
@@ -39,6 +41,7 @@ public struct CommandLineRecipe: Sendable, Hashable {
     self.tokenizerSource = tokenizerSource
     self.chatTemplate = chatTemplate
     self.preset = preset
+    self.data = data
     self.seed = seed
   }
 
@@ -50,6 +53,7 @@ public struct CommandLineRecipe: Sendable, Hashable {
     }
     add("--preset", preset)
     add("--base", base)
+    add("--data", data)
     for model in models { add("--model", model) }
     for setting in settings { add("--set", setting) }
     add("--dtype", dtype)

@@ -74,6 +74,7 @@ extension RecipeDecoder {
     case "--out-dtype": recipe.outputDtype = dtype(node, isArithmetic: false)
     case "--chat-template": recipe.chatTemplate = text(node, "The chat template")
     case "--tokenizer-source": recipe.tokenizer = tokenizer(source: node)
+    case "--data": recipe.data = learningData(node)
     case "--seed": recipe.seed = integer(node, "The seed", in: 0 ... .max)
     default: break
     }

@@ -72,6 +72,6 @@ enum ChartText {
     return .element("p", ["class": "legend"], items)
   }
 
-  /// The class that colours a series; there are six.
-  static func colour(_ index: Int) -> String { "c\(index % 6)" }
+  /// The class that colours a series; there are ten.
+  static func colour(_ index: Int) -> String { "c\(index % 10)" }
 }

@@ -7,12 +7,14 @@ enum ReportStyle {
       --paper: #ffffff; --ink: #1d2126; --faint: #5d6670; --rule: #d9dee3; --panel: #f5f7f9;
       --hot: #b3123f; --cold: #1459a8;
       --c0: #1f6fb2; --c1: #d98a00; --c2: #10805f; --c3: #c2410c; --c4: #8a4f9e; --c5: #5b6570;
+      --c6: #00899b; --c7: #b5357a; --c8: #6d7f12; --c9: #7a5230;
     }
     @media (prefers-color-scheme: dark) {
       :root {
         --paper: #14171a; --ink: #e6e9ec; --faint: #9aa4ae; --rule: #363d44; --panel: #1d2226;
         --hot: #ff6f91; --cold: #6cb2ff;
         --c0: #58aef0; --c1: #f0b54a; --c2: #43c59e; --c3: #f58a5b; --c4: #c99adb; --c5: #a3adb7;
+        --c6: #4fd0de; --c7: #f083bb; --c8: #b7cc55; --c9: #d0a57c;
       }
     }
     * { box-sizing: border-box; }
@@ -56,12 +58,20 @@ enum ReportStyle {
     .c3 { fill: var(--c3); background: var(--c3); }
     .c4 { fill: var(--c4); background: var(--c4); }
     .c5 { fill: var(--c5); background: var(--c5); }
+    .c6 { fill: var(--c6); background: var(--c6); }
+    .c7 { fill: var(--c7); background: var(--c7); }
+    .c8 { fill: var(--c8); background: var(--c8); }
+    .c9 { fill: var(--c9); background: var(--c9); }
     .curve.c0 { stroke: var(--c0); }
     .curve.c1 { stroke: var(--c1); }
     .curve.c2 { stroke: var(--c2); }
     .curve.c3 { stroke: var(--c3); }
     .curve.c4 { stroke: var(--c4); }
     .curve.c5 { stroke: var(--c5); }
+    .curve.c6 { stroke: var(--c6); }
+    .curve.c7 { stroke: var(--c7); }
+    .curve.c8 { stroke: var(--c8); }
+    .curve.c9 { stroke: var(--c9); }
     .legend { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; font-size: .85rem; }
     .legend span { display: inline-flex; align-items: center; }
     .swatch { width: 14px; height: 14px; margin-right: .4rem; flex: none; }

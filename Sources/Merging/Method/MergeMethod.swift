@@ -60,6 +60,14 @@ public protocol MergeMethod: Sendable {
   /// - Throws: What does not suit the method.
   func check(_ plan: MergePlan) throws(TinctureError)
 
+  /// What `prepare` would do and take, for whoever looks at a plan.
+  ///
+  /// - Parameters:
+  ///   - plan: The plan.
+  ///   - memoryLimit: Bytes of working memory for the whole merge.
+  /// - Returns: A text without its full stop, or nil when there is nothing to say.
+  func preparation(_ plan: MergePlan, memoryLimit: Int) -> String?
+
   /// Finds out what has to be known about the whole model.
   ///
   /// - Parameter session: Passes over all steps.
@@ -131,6 +139,8 @@ extension MergeMethod {
   public func isElementwise(_ parameters: ResolvedParameters) -> Bool { false }
   /// Any combination is acceptable.
   public func objection(to parameters: ResolvedParameters, modelCount: Int) -> String? { nil }
+  /// Nothing to say.
+  public func preparation(_ plan: MergePlan, memoryLimit: Int) -> String? { nil }
   /// Nothing.
   public func check(_ plan: MergePlan) throws(TinctureError) {}
   /// None.

@@ -22,6 +22,9 @@ struct PlanView {
         + " workers (limit \(ByteSize.text(engine.memoryLimit)))",
       "beside   \(plan.sidecars.map(\.path).joined(separator: ", "))",
     ]
+    if let text = plan.method.preparation(plan, memoryLimit: engine.memoryLimit) {
+      lines.append("learns   \(text)")
+    }
     for note in plan.notes { lines.append("note     \(note)") }
     if withTensors { lines += ["", tensorTable] }
     return lines.joined(separator: "\n")

@@ -23,6 +23,11 @@ struct RecipeOptions: ParsableArguments {
   var preset: String?
 
   @Option(
+    help: ArgumentHelp(
+      "The suite whose tasks a learned method learns from.", valueName: "suite"))
+  var data: String?
+
+  @Option(
     help: ArgumentHelp("The type of the arithmetic; inputs are rounded to it.", valueName: "type"))
   var dtype: String?
 
@@ -41,8 +46,8 @@ struct RecipeOptions: ParsableArguments {
   func validate() throws {
     guard method == nil else { return }
     let given =
-      !model.isEmpty || !set.isEmpty || base != nil || preset != nil || dtype != nil
-      || outDtype != nil || tokenizerSource != nil || chatTemplate != nil
+      !model.isEmpty || !set.isEmpty || base != nil || preset != nil || data != nil
+      || dtype != nil || outDtype != nil || tokenizerSource != nil || chatTemplate != nil
     if given {
       throw ValidationError(
         "--base, --model, --set and their like describe a merge without a recipe file; add --method."
@@ -58,7 +63,7 @@ struct RecipeOptions: ParsableArguments {
           CommandLineRecipe(
             method: method, base: base, models: model, settings: set, dtype: dtype,
             outputDtype: outDtype, tokenizerSource: tokenizerSource, chatTemplate: chatTemplate,
-            preset: preset))
+            preset: preset, data: data))
       ]
     }
     return try Self.recipes(in: file ?? "")
