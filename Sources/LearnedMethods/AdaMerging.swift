@@ -33,9 +33,8 @@ public struct AdaMerging: CoefficientMethod {
     source: "Yang et al. 2023, AdaMerging", link: "https://arxiv.org/abs/2310.02575",
     base: .required, models: 1...Int.max, streaming: .model, isRandom: true, learns: true,
     parameters: [
-      rounds, batchSize, batches, rate, LearningParameters.start, LearningParameters.granularity,
-      LearningParameters.chunks, LearningParameters.clamp, sequential, preprocess, density,
-    ],
+      rounds, batchSize, batches, rate, sequential, preprocess, density,
+    ] + LearningParameters.all,
     presets: [
       .init(
         "task_wise", [("granularity", .text("task_wise"))], "One coefficient for each task."),

@@ -60,7 +60,7 @@ enum Learning {
         .learned(
           LearningProgress(
             round: history.losses.count, of: history.roundCount, resumed: history.resumedRounds,
-            loss: history.lastLoss, coefficients: history.coefficientRange)))
+            losses: history.lastLosses, coefficients: history.coefficientRange)))
     }
   }
 }

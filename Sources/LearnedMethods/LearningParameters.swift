@@ -26,6 +26,23 @@ enum LearningParameters {
   static let clamp = Parameter<Bool>(
     "clamp", default: true, "Keep coefficients between 0 and 1; without it they are free.")
 
+  static let optimizer = Parameter<String>(
+    "optimizer", default: "adam", of: ["adam", "adamw", "sgd"],
+    "How coefficients follow their derivatives; sgd has a momentum of 0.9.")
+  static let decay = Parameter<Double>(
+    "weight_decay", default: 0.1, in: .atLeast(0), "The decay of coefficients, for adamw.")
+  static let schedule = Parameter<String>(
+    "schedule", default: "constant", of: ["constant", "cosine"],
+    "Whether the step size stays, or falls along a cosine to zero.")
+  static let warmup = Parameter<Int>(
+    "warmup", default: 0, in: .between(0, 1e7),
+    "Steps over which the step size rises first, for schedule: cosine.")
+
+  /// How coefficients are shared, begin, stay in bounds and move.
+  static var all: [any DeclaresParameter] {
+    [start, granularity, chunks, clamp, optimizer, decay, schedule, warmup]
+  }
+
   /// The settings that follow from the shared parameters.
   static func coefficients(
     _ parameters: ResolvedParameters, rate: Parameter<Double>
@@ -37,6 +54,11 @@ enum LearningParameters {
     settings.link = parameters[clamp] ? .clamped(0...1) : .identity
     settings.chunks = parameters[chunks]
     settings.rate = parameters[rate]
+    if parameters[optimizer] == "sgd" { settings.rule = .descent(momentum: 0.9) }
+    if parameters[optimizer] == "adamw" { settings.decay = parameters[decay] }
+    if parameters[schedule] == "cosine" {
+      settings.schedule = .cosine(warmup: parameters[warmup])
+    }
     return settings
   }
 }

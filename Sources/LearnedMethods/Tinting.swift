@@ -56,10 +56,9 @@ public struct Tinting: CoefficientMethod {
       base: .required, models: 1...Int.max, streaming: .model, isRandom: true, learns: true,
       makesParts: true,
       parameters: [
-        Self.rounds, Self.batchSize, Self.rate, Self.headRate, LearningParameters.start,
-        LearningParameters.granularity, LearningParameters.chunks, LearningParameters.clamp,
-        Self.targets, self.filter, Self.topShare, Self.tinted,
-      ],
+        Self.rounds, Self.batchSize, Self.rate, Self.headRate, Self.targets, self.filter,
+        Self.topShare, Self.tinted,
+      ] + LearningParameters.all,
       presets: [
         .init(
           "soft", [("targets", .text("distribution")), ("rounds", .number(60))],

@@ -87,3 +87,35 @@ struct CoefficientTests {
     #expect(restarts.factor(12, of: 100) == 1)
   }
 }
+
+@Suite("Optimisers of coefficients")
+struct CoefficientOptimizerTests {
+  private func values(_ optimizer: CoefficientOptimizer, _ gradients: [Float]) -> [Float] {
+    var optimizer = optimizer
+    var x: [Float] = [1]
+    return gradients.map { gradient in
+      optimizer.step(&x, [gradient])
+      return x[0]
+    }
+  }
+
+  @Test("Adam's first step is as long as its rate, and AdamW's values decay besides")
+  func adam() {
+    var optimizer = CoefficientOptimizer(count: 1, learningRate: 0.1)
+    #expect(abs(values(optimizer, [5])[0] - 0.9) < 1e-6)
+    // m = 0.1·(0.9·5 + 1)/0.19, v = 0.001·(0.999·25 + 1)/0.001999, from the formula.
+    let second = 0.9 - 0.1 * ((0.45 + 0.1) / 0.19) / ((0.024975 + 0.001) / 0.001999).squareRoot()
+    #expect(abs(Double(values(optimizer, [5, 1])[1]) - second) < 1e-6)
+    optimizer.decay = 0.5
+    #expect(abs(values(optimizer, [5])[0] - (0.95 - 0.1)) < 1e-6)
+  }
+
+  @Test("Descent keeps a share of its momentum")
+  func descent() {
+    var optimizer = CoefficientOptimizer(count: 1, learningRate: 0.1)
+    optimizer.rule = .descent(momentum: 0.9)
+    let found = values(optimizer, [1, 1])
+    #expect(abs(found[0] - 0.9) < 1e-6)
+    #expect(abs(found[1] - (0.9 - 0.19)) < 1e-6)
+  }
+}

@@ -13,7 +13,7 @@ package final class CoefficientMerge: LearnableMerge {
   package private(set) var table: CoefficientTable
   private let settings: CoefficientSettings
   private let device: TorchDevice
-  private var adam: AdamState
+  private var optimizer: CoefficientOptimizer
   private var gradient: [Float]
   private let begun: [Float]
 
@@ -38,8 +38,9 @@ package final class CoefficientMerge: LearnableMerge {
     table = CoefficientTable(
       settings.granularity, tensors: vectors.tensors, starts: starts, link: settings.link,
       chunkCounts: chunkCounts ?? vectors.tensors.map { _ in settings.chunks })
-    adam = AdamState(count: table.raw.count, learningRate: settings.rate)
-    adam.decay = settings.decay
+    optimizer = CoefficientOptimizer(count: table.raw.count, learningRate: settings.rate)
+    optimizer.rule = settings.rule
+    optimizer.decay = settings.decay
     gradient = Array(repeating: 0, count: table.raw.count)
     begun = table.raw
   }
@@ -90,8 +91,8 @@ package final class CoefficientMerge: LearnableMerge {
           / Float(gradient.count)
       }
     }
-    adam.learningRate = settings.rate * settings.schedule.factor(step, of: count)
-    adam.step(&table.raw, gradient)
+    optimizer.learningRate = settings.rate * settings.schedule.factor(step, of: count)
+    optimizer.step(&table.raw, gradient)
     for index in gradient.indices { gradient[index] = 0 }
   }
 
@@ -103,14 +104,14 @@ package final class CoefficientMerge: LearnableMerge {
 
   package func save(into snapshot: inout FitSnapshot) throws(TinctureError) {
     snapshot.set("coefficients", table.raw)
-    snapshot.set("coefficients.first", adam.first)
-    snapshot.set("coefficients.second", adam.second)
-    snapshot.numbers["coefficients.steps"] = adam.steps
+    snapshot.set("coefficients.first", optimizer.first)
+    snapshot.set("coefficients.second", optimizer.second)
+    snapshot.numbers["coefficients.steps"] = optimizer.steps
   }
 
   package func restore(from snapshot: FitSnapshot) throws(TinctureError) {
     table.raw = try snapshot.floats("coefficients", count: table.raw.count)
-    adam.restore(
+    optimizer.restore(
       first: try snapshot.doubles("coefficients.first", count: table.raw.count),
       second: try snapshot.doubles("coefficients.second", count: table.raw.count),
       steps: try snapshot.number("coefficients.steps"))

@@ -30,6 +30,13 @@ public struct FitHistory: Sendable, Hashable {
     return last.isEmpty ? nil : last.reduce(0, +) / Double(last.count)
   }
 
+  /// The losses of the last round by task.
+  package var lastLosses: [String: Double] {
+    var found: [String: Double] = [:]
+    for (task, loss) in zip(tasks, losses.last ?? []) { found[task] = loss }
+    return found
+  }
+
   mutating func skipNonFinite(limit: Int, _ task: String) throws(TinctureError) {
     nonFiniteTurns += 1
     nonFiniteInARow += 1

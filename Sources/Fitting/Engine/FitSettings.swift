@@ -26,6 +26,14 @@ public struct FitSettings: Sendable, Hashable {
 
 /// How coefficients move.
 public struct CoefficientSettings: Sendable, Hashable {
+  /// A rule of optimisation.
+  public enum Rule: Sendable, Hashable {
+    /// Adam.
+    case adam
+    /// Gradient descent with momentum.
+    case descent(momentum: Double)
+  }
+
   /// Which elements share coefficients.
   public var granularity = CoefficientTable.Granularity.layer
   /// The coefficient of each task with which all rows begin; one number stands for all tasks.
@@ -36,7 +44,9 @@ public struct CoefficientSettings: Sendable, Hashable {
   public var chunks = 1
   /// The step size.
   public var rate = 1e-2
-  /// The decay of AdamW; 0 is Adam.
+  /// How coefficients follow their derivatives.
+  public var rule = Rule.adam
+  /// The share of the step size by which values decay in each step; with it Adam is AdamW.
   public var decay = 0.0
   /// How the step size changes.
   public var schedule = LearningSchedule.constant

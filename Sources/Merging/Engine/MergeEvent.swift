@@ -20,20 +20,20 @@ public struct LearningProgress: Sendable, Hashable {
   public var rounds: Int
   /// How many of them an earlier run had done.
   public var resumedRounds: Int
-  /// The mean loss of the last round, unless all its turns were skipped.
-  public var loss: Double?
+  /// The losses of the last round by task, without those that were skipped.
+  public var losses: [String: Double]
   /// The least and the greatest coefficient, where coefficients are learned.
   public var coefficients: ClosedRange<Double>?
 
   /// Describes a round.
   public init(
-    round: Int, of rounds: Int, resumed: Int = 0, loss: Double? = nil,
+    round: Int, of rounds: Int, resumed: Int = 0, losses: [String: Double] = [:],
     coefficients: ClosedRange<Double>? = nil
   ) {
     self.round = round
     self.rounds = rounds
     resumedRounds = resumed
-    self.loss = loss
+    self.losses = losses
     self.coefficients = coefficients
   }
 }

@@ -47,7 +47,17 @@ final class ProgressLine: Sendable {
       begin(total: progress.rounds, of: "rounds", resumed: progress.resumedRounds)
       if progress.resumedRounds > 0 { advance(by: progress.resumedRounds) }
     }
-    var remark = progress.loss.map { ", loss \(NumberText.significant($0))" } ?? ""
+    var remark = ""
+    let losses = progress.losses.sorted { ($0.value, $0.key) < ($1.value, $1.key) }
+    if let least = losses.first, let most = losses.last {
+      let mean = losses.reduce(0) { $0 + $1.value } / Double(losses.count)
+      remark = ", loss \(NumberText.significant(mean))"
+      if losses.count > 1 {
+        remark +=
+          " (\(least.key) \(NumberText.significant(least.value)) to \(most.key)"
+          + " \(NumberText.significant(most.value)))"
+      }
+    }
     if let range = progress.coefficients {
       remark +=
         ", λ \(ByteSize.decimal(range.lowerBound, 2)) to \(ByteSize.decimal(range.upperBound, 2))"

@@ -1,10 +1,12 @@
-/// Adam for a short list of numbers, in single precision with double-precision moments.
+/// An optimiser of a short list of numbers, in single precision with double-precision moments.
 ///
-/// m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², x ← (1 − ηδ) x − η (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)
-/// with the decay δ of AdamW, 0 for Adam.
+/// Adam and AdamW: m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², x ← (1 − ηδ) x − η (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)
+/// with the decay δ of AdamW, 0 for Adam. Gradient descent with momentum: m ← μ m + g, x ← (1 − ηδ) x − η m.
 ///
 /// Source: Kingma and Ba, arXiv:1412.6980; Loshchilov and Hutter, arXiv:1711.05101.
-struct AdamState: Sendable, Hashable {
+struct CoefficientOptimizer: Sendable, Hashable {
+  /// The rule; descent has the momentum μ.
+  var rule = CoefficientSettings.Rule.adam
   /// η of the next step.
   var learningRate: Double
   /// δ.
@@ -37,6 +39,14 @@ struct AdamState: Sendable, Hashable {
   /// Does one step.
   mutating func step(_ values: inout [Float], _ gradient: [Float]) {
     steps += 1
+    if case .descent(let momentum) = rule {
+      for index in values.indices {
+        first[index] = momentum * first[index] + Double(gradient[index])
+        let kept = Double(values[index]) * (1 - learningRate * decay)
+        values[index] = Float(kept - learningRate * first[index])
+      }
+      return
+    }
     let firstScale = 1 - power(firstDecay, steps)
     let secondScale = 1 - power(secondDecay, steps)
     for index in values.indices {
