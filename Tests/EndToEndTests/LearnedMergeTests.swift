@@ -95,6 +95,30 @@ struct LearnedMergeTests {
     #expect((log as? [String: Any])?["tasks"] as? [String] == ["style", "optdigits"])
   }
 
+  @Test(
+    "Ctrl-C with --resume keeps the rounds that are done, and the next run ends with the same bytes"
+  )
+  func resumed() async throws {
+    try recipe("tinting", "rounds: 20")
+    _ = try await run(["merge", "tinting.yaml", "reference", "-q"])
+    let first = try workshop.start(
+      ["merge", "tinting.yaml", "merged", "--resume"] + Workshop.libTorch())
+    await first.send(SIGINT) { first.errors.contains(" of 20 rounds") }
+    let stopped = try await first.end()
+    guard stopped.status != 0 else { return }
+    expect(stopped, ends: 130)
+    #expect(!workshop.exists("merged"))
+    #expect(workshop.exists(".merged.tincture-partial/.tincture-scratch/fit.safetensors"))
+    let second = try await run(["merge", "tinting.yaml", "merged", "--resume"])
+    // What was done already is not counted again.
+    #expect(!second.errors.contains("10 %  2 of 20"))
+    let (found, wanted) = (try workshop.bytes("merged"), try workshop.bytes("reference"))
+    for file in ["model.safetensors", "task_parts.safetensors", "fit.json"] {
+      #expect(found[file] == wanted[file])
+    }
+    #expect(!workshop.exists("merged/.tincture-scratch"))
+  }
+
   @Test("Parts need a directory, data a suite, and a device must exist")
   func faults() async throws {
     try recipe("tinting", "rounds: 1")

@@ -26,6 +26,16 @@ package struct FitSnapshot {
   /// An empty snapshot.
   package init() {}
 
+  /// The bytes of all numbers.
+  var byteCount: Int {
+    values.values.reduce(0) { sum, own in
+      switch own {
+      case .floats(let floats, _): sum + 4 * floats.count
+      case .doubles(let doubles): sum + 8 * doubles.count
+      }
+    }
+  }
+
   /// Puts single-precision numbers in.
   package mutating func set(_ name: String, _ floats: [Float], extents: [Int]? = nil) {
     values[name] = .floats(floats, extents ?? [floats.count])

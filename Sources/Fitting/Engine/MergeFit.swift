@@ -59,15 +59,18 @@ package struct MergeFit {
     var history = FitHistory(
       tasks: learners.map(\.task.name), roundCount: settings.rounds)
     try restore(&history, learners)
-    var saved = ContinuousClock.now
+    var keeper = SnapshotKeeper(snapshotPath, interval: .seconds(snapshotInterval))
     while history.losses.count < settings.rounds {
-      try round(&history, learners, constants)
+      do throws(TinctureError) { try round(&history, learners, constants) } catch {
+        // In the middle of a round nothing can be kept, but what the round began with.
+        if error.code == .interrupted { try keeper.writeLast() }
+        throw error
+      }
       history.coefficientRange = merge.coefficientRange
       observer(history)
       let isLast = history.losses.count == settings.rounds
-      if isLast || ContinuousClock.now - saved >= .seconds(snapshotInterval) {
-        try save(history, learners)
-        saved = ContinuousClock.now
+      try keeper.keep(isLast: isLast) { () throws(TinctureError) in
+        try snapshot(history, learners)
       }
     }
     return FitOutcome(history: history, learners: learners, suite: problem.suite)
@@ -175,14 +178,15 @@ package struct MergeFit {
       "\(settings) \(type(of: merge)) \(vectors.tensors.map(\.name)) \(tasks) \(problem.device)"
   }
 
-  private func save(_ history: FitHistory, _ learners: [TaskLearner]) throws(TinctureError) {
-    guard let snapshotPath else { return }
+  private func snapshot(
+    _ history: FitHistory, _ learners: [TaskLearner]
+  ) throws(TinctureError) -> FitSnapshot {
     var snapshot = FitSnapshot()
     snapshot.identity = identity
     history.save(into: &snapshot)
     try merge.save(into: &snapshot)
     for learner in learners { try learner.save(into: &snapshot) }
-    try snapshot.write(to: snapshotPath)
+    return snapshot
   }
 
   private func restore(

@@ -135,6 +135,9 @@ final class RunningTool: Sendable {
     if process.isRunning { kill(process.processIdentifier, signal) }
   }
 
+  /// What the process has written to standard error so far.
+  var errors: String { (try? workshop.text(name + "-errors")) ?? "" }
+
   /// Waits for the end.
   func end() async throws -> ToolRun {
     for await _ in ends {}
