@@ -22,6 +22,7 @@ let argumentParser: Target.Dependency = .product(
 let library: [Target.Dependency] = [
   "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureLinearAlgebra",
   "TinctureCheckpoints", "TinctureBanks", "TinctureMerging", "TinctureMergeMethods",
+  "TinctureAdapters",
   "TinctureRecipes", "TinctureTorch", "TinctureMetrics", "TinctureData",
   "TinctureNetworks", "TinctureEvaluation", "TinctureFitting", "TinctureLearnedMethods",
 ]
@@ -81,13 +82,19 @@ let package = Package(
     module(
       "MergeMethods",
       [
-        "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureLinearAlgebra",
-        "TinctureMerging", system,
+        "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureCheckpoints",
+        "TinctureLinearAlgebra", "TinctureMerging", system,
       ]),
     module(
       "MergeTesting",
       [
         "TinctureTensors", "TinctureSafetensors", "TinctureCheckpoints", "TinctureMerging", system,
+      ]),
+    module(
+      "Adapters",
+      [
+        "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureLinearAlgebra",
+        "TinctureCheckpoints", "TinctureBanks", "TinctureMerging", system,
       ]),
     module("Recipes", ["TinctureTensors", "TinctureMerging", yams]),
     module("Reports", []),
@@ -114,15 +121,16 @@ let package = Package(
     module(
       "Fitting",
       [
-        "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureCheckpoints",
-        "TinctureMerging", "TinctureReports", "TinctureTorch", "TinctureNetworks", "TinctureData",
-        "TinctureEvaluation", system,
+        "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureLinearAlgebra",
+        "TinctureCheckpoints", "TinctureMerging", "TinctureReports", "TinctureTorch",
+        "TinctureNetworks", "TinctureData", "TinctureMetrics", "TinctureEvaluation", system,
       ]),
     module(
       "LearnedMethods",
       [
-        "TinctureTensors", "TinctureCheckpoints", "TinctureMerging", "TinctureMergeMethods",
-        "TinctureFitting", "TinctureEvaluation", "TinctureNetworks", "TinctureTorch", system,
+        "TinctureTensors", "TinctureLinearAlgebra", "TinctureCheckpoints", "TinctureMerging",
+        "TinctureMergeMethods", "TinctureFitting", "TinctureEvaluation", "TinctureMetrics",
+        "TinctureNetworks", "TinctureTorch", system,
       ]),
     .target(
       name: "Tincture", dependencies: library + [system], path: "Sources/Tincture",
@@ -168,6 +176,13 @@ let package = Package(
       ],
       resources: [.copy("Fixtures")]),
     tests(
+      "Adapters",
+      [
+        "TinctureAdapters", "TinctureMerging", "TinctureMergeTesting", "TinctureCheckpoints",
+        "TinctureSafetensors", "TinctureJSON", "TinctureLinearAlgebra", "TinctureTensors", system,
+      ],
+      resources: [.copy("Fixtures")]),
+    tests(
       "Recipes", ["TinctureRecipes", "TinctureMerging", "TinctureTensors"],
       resources: [.copy("Fixtures")]),
     tests("Reports", ["TinctureReports"]),
@@ -198,14 +213,15 @@ let package = Package(
       "Fitting",
       [
         "TinctureFitting", "TinctureEvaluation", "TinctureMerging", "TinctureCheckpoints",
-        "TinctureNetworks", "TinctureSafetensors", "TinctureTorch", "TinctureTensors", system,
+        "TinctureNetworks", "TinctureSafetensors", "TinctureTorch", "TinctureMergeTesting",
+        "TinctureLinearAlgebra", "TinctureTensors", system,
       ], resources: [.copy("Fixtures")]),
     tests(
       "LearnedMethods",
       [
         "TinctureLearnedMethods", "TinctureFitting", "TinctureEvaluation", "TinctureMerging",
         "TinctureCheckpoints", "TinctureSafetensors", "TinctureJSON", "TinctureTorch",
-        "TinctureTensors", "Tincture", system,
+        "TinctureNetworks", "TinctureLinearAlgebra", "TinctureTensors", "Tincture", system,
       ]),
     tests(
       "EndToEnd", ["TinctureTool", "Tincture", "TinctureTorch", "TinctureLinearAlgebra"],

@@ -1,4 +1,4 @@
-internal import TinctureTensors
+package import TinctureTensors
 
 /// Makes values at once and takes them one after another, in order.
 ///
@@ -10,7 +10,7 @@ internal import TinctureTensors
 ///   - make: Makes the value of a number.
 ///   - take: Takes a value; called in the order of the numbers, never at once.
 /// - Throws: The failure that comes first by number, or what `take` throws.
-func inOrder<Value: Sendable>(
+package func inOrder<Value: Sendable>(
   _ count: Int, workers: Int, make: @escaping @Sendable (Int) throws(TinctureError) -> Value,
   take: (Int, Value) throws(TinctureError) -> Void
 ) async throws(TinctureError) {

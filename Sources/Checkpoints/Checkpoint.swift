@@ -96,6 +96,21 @@ extension Checkpoint {
     }
   }
 
+  /// Opens an adapter.
+  ///
+  /// Accepted is what ``open(_:)`` accepts; in a directory that also holds a model the adapter is meant.
+  ///
+  /// - Parameter path: The file or directory.
+  /// - Returns: The adapter's tensors.
+  /// - Throws: What ``open(_:)`` throws.
+  public static func openAdapter(_ path: FilePath) throws(TinctureError) -> Checkpoint {
+    for name in ["adapter_model.safetensors", "adapter_model.bin"] {
+      let file = path.appending(name)
+      if FileKind(of: file) == .file { return try openFile(file, directory: path) }
+    }
+    return try open(path)
+  }
+
   private static func openDirectory(_ directory: FilePath) throws(TinctureError) -> Checkpoint {
     let candidates = [
       "model.safetensors.index.json", "model.safetensors", "adapter_model.safetensors",

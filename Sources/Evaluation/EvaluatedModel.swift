@@ -9,6 +9,8 @@ public struct EvaluatedModel: Sendable {
   public let name: String
   /// Published figures by task.
   public let reference: [String: Double]
+  /// What steers the model, where something does.
+  let fusion: LogitFusion?
   private let all: ModelReference?
   private let perTask: [String: ModelReference]
 
@@ -16,6 +18,7 @@ public struct EvaluatedModel: Sendable {
   public init(_ name: String, _ model: ModelReference, reference: [String: Double] = [:]) {
     self.name = name
     self.reference = reference
+    fusion = nil
     all = model
     perTask = [:]
   }
@@ -26,8 +29,26 @@ public struct EvaluatedModel: Sendable {
   ) {
     self.name = name
     self.reference = reference
+    fusion = nil
     all = nil
     self.perTask = perTask
+  }
+
+  /// A large language model that small ones steer.
+  ///
+  /// - Parameters:
+  ///   - name: The name in tables.
+  ///   - fusion: The models.
+  ///   - large: Where the large one is.
+  ///   - reference: Published figures by task.
+  public init(
+    _ name: String, fusion: LogitFusion, large: ModelReference, reference: [String: Double] = [:]
+  ) {
+    self.name = name
+    self.reference = reference
+    self.fusion = fusion
+    all = large
+    perTask = [:]
   }
 
   /// The experts of a bank, each for the task of its name.

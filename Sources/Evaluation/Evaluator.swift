@@ -1,6 +1,7 @@
 internal import Foundation
 internal import SystemPackage
 public import TinctureCheckpoints
+internal import TinctureJSON
 public import TinctureMerging
 internal import TinctureMetrics
 internal import TinctureNetworks
@@ -25,6 +26,10 @@ public struct Evaluator: Sendable {
   public var exampleLimit: Int?
   /// Finds models.
   public var locator = ModelLocator()
+  /// How inputs are mixed for in models that mix by features; nil is softly.
+  public var routing: MixtureRouting?
+  /// Whether networks are linear in their parameters, with the derivative at the suite's base.
+  public var isLinearized = false
   /// Stops the evaluation when raised.
   public var interruption = Interruption()
 
@@ -103,7 +108,9 @@ public struct Evaluator: Sendable {
         scores.append(try predictedScore(task, reference, observer))
         continue
       }
-      if loaded?.reference != reference { loaded = (reference, try parameters(reference)) }
+      if loaded?.reference != reference {
+        loaded = (reference, try parameters(reference, model.fusion))
+      }
       guard let parameters = loaded?.parameters else { continue }
       let (score, isCached) = try score(task, parameters, observer)
       scores.append(score)
@@ -114,16 +121,73 @@ public struct Evaluator: Sendable {
       seconds: (ContinuousClock.now - start) / .seconds(1))
   }
 
-  private func parameters(_ reference: ModelReference) throws(TinctureError) -> ModelParameters {
+  private func parameters(
+    _ reference: ModelReference, _ fusion: LogitFusion?
+  ) throws(TinctureError) -> ModelParameters {
+    let input = try input(reference)
+    var own = try ModelParameters(
+      reading: input, for: suite.network, on: device, routing: routing)
+    if isLinearized { own.network = try linearized(own.network) }
+    return try fusion.map { (fusion) throws(TinctureError) in try steered(own, by: fusion) } ?? own
+  }
+
+  /// A network in linear form about the suite's base.
+  private func linearized(_ network: any Network) throws(TinctureError) -> any Network {
+    guard let name = suite.base else {
+      throw TinctureError(
+        .usage, "A network is linear about the suite's 'base', which this suite does not name.",
+        at: .init(file: suite.file.string))
+    }
+    let base = try ModelParameters(
+      reading: input(ModelReference(parsing: name, exists: exists)), for: suite.network,
+      on: device)
+    return try Tangent(base: base.parameters, digest: base.digest).network(network, suite.file)
+  }
+
+  /// A large language model with the small ones of a fusion.
+  private func steered(
+    _ large: ModelParameters, by fusion: LogitFusion
+  ) throws(TinctureError) -> ModelParameters {
+    func open(_ word: String) throws(TinctureError) -> ModelInput {
+      try input(ModelReference(parsing: word, exists: exists))
+    }
+    let small = try open(fusion.small)
+    let network = try configured(small, fusion)
+    var members: [FusedLanguageModel.Member] = []
+    for (place, word) in ([fusion.small] + fusion.experts).enumerated() {
+      let input = place == 0 ? small : try open(word)
+      members.append(
+        try ModelParameters(reading: input, for: network, on: device).member(input.name))
+    }
+    return try large.steered(by: members, fusion.factors, suite.file)
+  }
+
+  /// The network of the small models of a fusion.
+  private func configured(
+    _ small: ModelInput, _ fusion: LogitFusion
+  ) throws(TinctureError) -> any Network {
+    if let name = fusion.configuration {
+      let path = suite.path(name)
+      if FileKind(of: path) == .directory { return try NetworkKind.network(reading: path) }
+      let bytes = try InputFile(opening: path).contents()
+      let configuration = try JSONValue(parsing: String(decoding: bytes, as: UTF8.self))
+      return try NetworkKind(configuration: configuration).network(configuration: configuration)
+    }
+    guard let directory = small.checkpoint.directory,
+      FileKind(of: directory.appending("config.json")) == .file
+    else { return suite.network }
+    return try NetworkKind.network(reading: directory)
+  }
+
+  private func input(_ reference: ModelReference) throws(TinctureError) -> ModelInput {
     var base: ModelInput?
     if reference.expert != nil, let name = suite.base {
       base = try ModelInput(
         opening: ModelReference(parsing: name, exists: exists), locator: locator,
         folder: suite.folder)
     }
-    let input = try ModelInput(
+    return try ModelInput(
       opening: reference, locator: locator, folder: suite.folder, base: base)
-    return try ModelParameters(reading: input, for: suite.network, on: device)
   }
 
   /// Whether a path is there, as it stands or beside the suite.
@@ -165,7 +229,10 @@ public struct Evaluator: Sendable {
       observer(runner.count)
       return (kept, true)
     }
-    let parameters = part?.parameters(model.parameters) ?? model.parameters
+    let parameters =
+      if let part { try part.parameters(model.parameters, for: model.network) } else {
+        model.parameters
+      }
     let outputs = try self.outputs(runner, parameters, observer)
     cache?.keep(outputs, key)
     return (outputs, false)
@@ -186,7 +253,7 @@ public struct Evaluator: Sendable {
       exampleCount: count)
   }
 
-  private func outputs(
+  func outputs(
     _ runner: any TaskRunner, _ parameters: Parameters, _ observer: (Int) -> Void
   ) throws(TinctureError) -> TaskOutputs {
     var outputs = TaskOutputs(values: [], rowLength: 0)
@@ -195,7 +262,7 @@ public struct Evaluator: Sendable {
       let range = start..<min(start + suite.batchSize, runner.count)
       let rows = try withoutGradients { () throws(TinctureError) in
         try precision.scope { () throws(TinctureError) in
-          try runner.outputs(range, parameters).converted(to: .f32)
+          try runner.outputs(Array(range), parameters).converted(to: .f32)
         }
       }
       outputs.rowLength = rows.shape.last ?? 0

@@ -1,16 +1,17 @@
 internal import TinctureCheckpoints
-internal import TinctureMerging
-internal import TinctureNetworks
-internal import TinctureTensors
-internal import TinctureTorch
+package import TinctureMerging
+package import TinctureNetworks
+package import TinctureTensors
+package import TinctureTorch
 
 /// The parameters of one model on a device, with a digest of their values.
-struct ModelParameters {
-  let parameters: Parameters
+package struct ModelParameters {
+  /// The parameters under the model's names.
+  package let parameters: Parameters
   /// The network with the names that the model gives to its parameters.
-  let network: any Network
+  package var network: any Network
   /// Equal for models whose tensors have the same names, shapes and values.
-  let digest: String
+  package let digest: String
   /// What the model has for its tasks beside its tensors.
   private(set) var parts: TaskParts?
 
@@ -20,19 +21,22 @@ struct ModelParameters {
   ///   - input: The model.
   ///   - network: The network, which gets the model's names and is checked against the model first.
   ///   - device: Where the parameters shall lie.
+  ///   - routing: How inputs are mixed for, where the model mixes.
   /// - Throws: `checkpoint` when a tensor is missing or misshapen, `io` when reading fails.
-  init(
-    reading input: ModelInput, for network: any Network, on device: TorchDevice
+  package init(
+    reading input: ModelInput, for network: any Network, on device: TorchDevice,
+    routing: MixtureRouting? = nil
   ) throws(TinctureError) {
     var readers: [String: any TensorReader] = [:]
     for name in input.checkpoint.names { readers[name] = try input.reader(name) }
     do throws(TinctureError) {
       try self.init(reading: readers, for: network, on: device)
     } catch { throw error.located(model: input.name) }
-    guard input.reference.expert == nil, let directory = input.checkpoint.directory,
-      let path = TaskParts.path(in: directory)
-    else { return }
-    parts = try TaskParts(opening: path)
+    guard input.reference.expert == nil, let directory = input.checkpoint.directory else { return }
+    if let path = TaskParts.path(in: directory) { parts = try TaskParts(opening: path) }
+    if let path = Mixture.path(in: directory) {
+      self.network = try Mixture(opening: path).network(self.network, routing, on: device)
+    }
   }
 
   /// Reads what a network needs.

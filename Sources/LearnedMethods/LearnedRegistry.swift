@@ -7,5 +7,18 @@ public enum LearnedRegistry {
     Tinting.plain,
     Tinting.plus,
     AdaMerging(),
+    SuperMerge(),
+    Atlas(),
+    ExpertMerging(),
+    SelfPositioning(),
+    FrankWolfe(),
+    SoftFrankWolfe(),
+    ParetoMap(),
+    Surgery.features,
+    Surgery.blocks,
+    Concrete(),
+    AdaRank(),
+    TwinMerging(),
+    WeMoe(),
   ]
 }

@@ -15,10 +15,13 @@ enum Learning {
   ///   - plan: The plan.
   ///   - info: The method.
   ///   - needsLabels: Whether it must be known what is true.
+  ///   - controlTask: A further task of the suite that takes part.
+  /// - Returns: What is learned from.
   /// - Throws: What does not fit.
+  @discardableResult
   static func check(
-    _ plan: MergePlan, _ info: MethodInfo, needsLabels: Bool
-  ) throws(TinctureError) {
+    _ plan: MergePlan, _ info: MethodInfo, needsLabels: Bool, controlTask: String? = nil
+  ) throws(TinctureError) -> LearningProblem {
     let merged = plan.steps.filter { if case .merge = $0.action { true } else { false } }
     let copies = plan.steps.filter { if case .copy = $0.action { true } else { false } }
     if let first = merged.first,
@@ -32,6 +35,46 @@ enum Learning {
     let problem = try LearningProblem(steps: merged, copies: copies, options: plan.options)
     try LibTorch.current().require(problem.device)
     _ = try problem.tasks(needsLabels: needsLabels)
+    if let controlTask { _ = try problem.otherTask(controlTask, needsLabels: needsLabels) }
+    return problem
+  }
+
+  /// Checks a plan for a fit.
+  @discardableResult
+  static func check(
+    _ plan: MergePlan, _ info: MethodInfo, _ settings: FitSettings
+  ) throws(TinctureError) -> LearningProblem {
+    try check(
+      plan, info, needsLabels: settings.needsLabels, controlTask: settings.controlTask)
+  }
+
+  /// Tells the observer of a merge how far a fit is.
+  static func report(_ history: FitHistory, _ session: MergeSession) {
+    session.report(
+      .learned(
+        LearningProgress(
+          round: history.losses.count, of: history.roundCount, resumed: history.resumedRounds,
+          losses: history.lastLosses, coefficients: history.coefficientRange)))
+  }
+
+  /// Makes θ₀ + λ Σ τ of one tensor, in the order in which a fit adds task vectors, so that it has the same bits.
+  static func addTaskVectors(
+    _ inputs: MergeInputs, times scale: Float
+  ) throws(TinctureError) {
+    let count = scale == 0 ? 0 : inputs.step.models.count
+    try inputs.produce(.taskVectors) { (block, output) in
+      Kernels.copy(block.base, to: &output)
+      for model in 0..<count { Kernels.add(block[model: model], times: scale, to: &output) }
+    }
+  }
+
+  /// The type of a word that recipes use.
+  static func dtype(_ word: String) -> DType {
+    switch word {
+    case "float32": .f32
+    case "bfloat16": .bf16
+    default: .f16
+    }
   }
 
   /// What a fit does and holds in memory, in words.
@@ -43,24 +86,19 @@ enum Learning {
     let fits = (count + 1) * model <= memoryLimit
     let bytes = Double(fits ? (count + 3) * model : 3 * model) / 1e6
     let vectors = fits ? "and task vectors" : "with task vectors read in every turn"
-    return "\(count) tasks, \(settings.rounds) rounds of \(settings.batchSize) examples each;"
+    let length = settings.passes.map { "\($0) passes" } ?? "\(settings.rounds) rounds"
+    return "\(count) tasks, \(length) of \(settings.batchSize) examples each;"
       + " \(Int(bytes.rounded(.up))) MB for base, merged model, derivative \(vectors)"
   }
 
   /// Carries a fit out within a merge.
   static func run(
     _ problem: LearningProblem, _ vectors: TaskVectorSet, _ merge: any LearnableMerge,
-    _ settings: FitSettings, _ session: MergeSession
+    _ settings: FitSettings, _ session: MergeSession, snapshot: String = "fit"
   ) throws(TinctureError) -> FitOutcome {
     var fit = MergeFit(problem, vectors, merge, settings)
     fit.interruption = session.interruption
-    fit.snapshotPath = session.scratch?.appending("fit.safetensors")
-    return try fit.run { history in
-      session.report(
-        .learned(
-          LearningProgress(
-            round: history.losses.count, of: history.roundCount, resumed: history.resumedRounds,
-            losses: history.lastLosses, coefficients: history.coefficientRange)))
-    }
+    fit.snapshotPath = session.scratch?.appending(snapshot + ".safetensors")
+    return try fit.run { report($0, session) }
   }
 }

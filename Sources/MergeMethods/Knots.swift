@@ -150,28 +150,11 @@ public struct Knots: MergeMethod {
   private func combine(
     _ tasks: [Matrix<Float>], _ inputs: MergeInputs, _ state: State
   ) -> Matrix<Double> {
-    var result = Matrix<Double>(rows: tasks[0].rows, columns: tasks[0].columns)
-    let elects = inputs[Self.inner] == "ties"
-    let share = inputs[Self.inner] == "mean" ? 1 / Double(tasks.count) : 1
-    let cuts = inputs.step.modelIndices.map { elects ? state.cuts[$0] ?? 0 : 0 }
-    let arrays = tasks.map(\.array)
-    let count = result.count
-    result.change { merged in
-      for i in 0..<count {
-        var sum = 0.0
-        for (z, cut) in zip(arrays, cuts) where z[i].magnitude >= cut { sum += Double(z[i]) }
-        guard elects else {
-          merged[i] = share * sum
-          continue
-        }
-        var (agreeing, voices) = (0.0, 0)
-        for (z, cut) in zip(arrays, cuts) where z[i].magnitude >= cut && Double(z[i]) * sum > 0 {
-          agreeing += Double(z[i])
-          voices += 1
-        }
-        merged[i] = voices > 0 ? agreeing / Double(voices) : 0
-      }
+    switch inputs[Self.inner] {
+    case "ties":
+      CoordinateMerge.elected(cuts: inputs.step.modelIndices.map { state.cuts[$0] ?? 0 })(tasks)
+    case "mean": CoordinateMerge.sum(times: 1 / Double(tasks.count))(tasks)
+    default: CoordinateMerge.sum(times: 1)(tasks)
     }
-    return result
   }
 }

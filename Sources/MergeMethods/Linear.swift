@@ -34,6 +34,17 @@ public struct Linear: ElementwiseMergeMethod {
     return "the weights add up to zero and cannot be normalised; set normalize: false"
   }
 
+  /// The result counts as often as all its models do together.
+  public func continuation(_ state: Void, _ parameters: ResolvedParameters, modelCount: Int)
+    -> MergeContinuation?
+  {
+    let weights = parameters[Self.weight]
+    let sum = weights.reduce(0, +)
+    return MergeContinuation(
+      modelCount: modelCount, merged: ["weight": .number(parameters[Self.normalize] ? sum : 1)],
+      appended: Set(weights).count == 1 ? ["weight": .number(weights[0])] : [:])
+  }
+
   /// Merges one block.
   public func merge(
     _ block: inout ElementBlock, _ inputs: MergeInputs, state: Void,

@@ -11,13 +11,19 @@ public import TinctureTensors
 ///
 /// The published code rescales P after each model and divides that out again before the next; the
 /// factors cancel, so that only the last one is needed. Singular values up to `tolerance` of the
-/// largest, whose vectors are arbitrary, take no part. The order of the models matters. Shapes: matrices
-/// m × n; every matrix goes through the models twice, for the norm and for the output: 2 (T − 1)
+/// largest, whose vectors are arbitrary, take no part; with `null_space: reference` they do, as in the published
+/// code. The order of the models matters. A merge goes on from an earlier one's result as its first
+/// model when `merged_count`, `merged_norm` and `merged_factor` say what that was: `merge --append`.
+///
+/// Shapes: matrices m × n; every matrix goes through the models twice, for the norm and for the output: 2 (T − 1)
 /// decompositions, O(m n min(m, n)) each. Source: Tang et al., arXiv:2501.09522.
 public struct Opcm: MergeMethod {
-  /// What the merged task vector is multiplied by.
+  /// What is known about the whole model.
   public struct State: Sendable {
+    /// What the merged task vector is multiplied by.
     let factor: Double
+    /// The mean norm of the task vectors.
+    let meanNorm: Double
   }
 
   static let threshold = Parameter<Double>(
@@ -26,6 +32,14 @@ public struct Opcm: MergeMethod {
   static let tolerance = Parameter<Double>(
     "tolerance", default: 1e-7, in: .between(1e-7, 1),
     "Singular values up to this share of the largest count as zero.")
+  static let mergedCount = Parameter<Int>(
+    "merged_count", default: 0, in: .between(0, 1_000_000_000),
+    "How many models the first one merges already; 0 where it is a model like the others.")
+  static let mergedNorm = Parameter<Double>(
+    "merged_norm", default: 0, in: .atLeast(0), "The mean norm of their task vectors.")
+  static let mergedFactor = Parameter<Double>(
+    "merged_factor", default: 1, in: .above(0),
+    "What their merged task vector was multiplied by in the end.")
 
   /// The description of the method.
   public let info = MethodInfo(
@@ -35,7 +49,10 @@ public struct Opcm: MergeMethod {
       "P = τ₁;  P ← P + τₜ without its part in the leading directions of P;  θ = θ₀ + P mean ‖τₜ‖ / ‖P‖",
     source: "Tang et al. 2025, Merging Models on the Fly", link: "https://arxiv.org/abs/2501.09522",
     base: .required, models: 1...Int.max, streaming: .model,
-    parameters: [threshold, Spectral.matrices, tolerance])
+    parameters: [
+      threshold, Spectral.matrices, Spectral.nullSpace, tolerance, mergedCount, mergedNorm,
+      mergedFactor,
+    ])
 
   /// Creates the method.
   public init() {}
@@ -52,6 +69,27 @@ public struct Opcm: MergeMethod {
     return memory
   }
 
+  /// An earlier result needs the norm of what it was made of.
+  public func objection(to parameters: ResolvedParameters, modelCount: Int) -> String? {
+    parameters[Self.mergedCount] > 0 && parameters[Self.mergedNorm] == 0
+      ? "merged_count needs the merged_norm and merged_factor of the earlier merge" : nil
+  }
+
+  /// The numbers that the next model needs.
+  public func continuation(_ state: State, _ parameters: ResolvedParameters, modelCount: Int)
+    -> MergeContinuation?
+  {
+    guard state.meanNorm > 0 else { return nil }
+    let earlier = parameters[Self.mergedCount]
+    let count = earlier > 0 ? earlier + modelCount - 1 : modelCount
+    return MergeContinuation(
+      modelCount: count,
+      parameters: [
+        "merged_count": .number(Double(count)), "merged_norm": .number(state.meanNorm),
+        "merged_factor": .number(state.factor),
+      ])
+  }
+
   /// Finds the norms of the task vectors and of their merger.
   public func prepare(_ session: MergeSession) async throws(TinctureError) -> State {
     let found = try await session.survey { (inputs) throws(TinctureError) in
@@ -66,15 +104,28 @@ public struct Opcm: MergeMethod {
         tasks[model] += square
       }
     }
-    guard merged > 0 else { return State(factor: 1) }
-    let mean = tasks.reduce(0) { $0 + $1.squareRoot() } / Double(tasks.count)
-    return State(factor: mean / merged.squareRoot())
+    var norms = tasks.map { $0.squareRoot() }
+    let parameters = session.steps.first?.parameters
+    let earlier = parameters?[Self.mergedCount] ?? 0
+    if earlier > 0, !norms.isEmpty {
+      norms[0] = Double(earlier) * (parameters?[Self.mergedNorm] ?? 0)
+    }
+    let mean = norms.reduce(0, +) / Double(max(1, norms.count - 1 + max(1, earlier)))
+    guard merged > 0 else { return State(factor: 1, meanNorm: mean) }
+    return State(factor: mean / merged.squareRoot(), meanNorm: mean)
+  }
+
+  /// What the models' task vectors are multiplied by first: a merged one by what takes its scale back.
+  private static func weights(_ inputs: MergeInputs) -> [Double] {
+    var weights = [Double](repeating: 1, count: inputs.modelCount)
+    if inputs[mergedCount] > 0 { weights[0] = 1 / inputs[mergedFactor] }
+    return weights
   }
 
   /// Makes one tensor.
   public func merge(_ inputs: MergeInputs, state: State) throws(TinctureError) {
     guard inputs.isMatrix else {
-      let shares = [Double](repeating: state.factor, count: inputs.modelCount)
+      let shares = Self.weights(inputs).map { state.factor * $0 }
       return try inputs.produceCombination(shares, base: 1, .taskVectors)
     }
     var unused: [Double] = []
@@ -93,12 +144,13 @@ public struct Opcm: MergeMethod {
       return (norm * norm, tasks)
     }
     tasks = [Double](repeating: 0, count: inputs.modelCount)
+    let weights = weights(inputs).map { Float($0) }
     var sum = inputs.scratch()
     try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
       sum.use(block.count) { sum in
         Kernels.clear(&sum)
         for model in tasks.indices {
-          Kernels.add(block[model: model], to: &sum)
+          Kernels.add(block[model: model], times: weights[model], to: &sum)
           Kernels.addDot(block[model: model], block[model: model], to: &tasks[model])
         }
         Kernels.addDot(sum.span, sum.span, to: &merged)
@@ -111,8 +163,7 @@ public struct Opcm: MergeMethod {
   private static func chain(
     _ inputs: MergeInputs, _ squares: inout [Double]
   ) throws(TinctureError) -> Matrix<Double> {
-    let weights = [Double](repeating: 1, count: inputs.modelCount)
-    let tasks = try TaskMatrices(inputs, weights)
+    let tasks = try TaskMatrices(inputs, weights(inputs))
     var merged = Matrix<Double>(rows: tasks.rows, columns: tasks.columns)
     for model in 0..<tasks.count {
       let task = try tasks.read(model)

@@ -14,7 +14,7 @@ public struct Passthrough: ElementwiseMergeMethod {
     name: "passthrough", title: "Passthrough",
     summary: "Takes tensors as they are, to stack layers of several models.",
     formula: "θ = s θ₁", source: "mergekit", link: nil, base: .none, models: 1...1,
-    streaming: .element, parameters: [scale])
+    streaming: .element, takesAdapters: true, parameters: [scale])
 
   /// Creates the method.
   public init() {}

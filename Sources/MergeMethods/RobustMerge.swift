@@ -32,7 +32,8 @@ public struct RobustMerge: MergeMethod {
     formula:
       "sᵢⱼ = ‖Aᵢⱼ‖₁ / ‖Âᵢⱼ‖₁, raised to its quantile;  A = λ Σ Âᵢ;  Bⱼ = λ Σ sᵢⱼ B̂ᵢⱼ / Σ sᵢⱼ;  other tensors: mean",
     source: "Zeng et al. 2025, RobustMerge", link: "https://arxiv.org/abs/2502.17159",
-    base: .none, models: 1...Int.max, streaming: .model, parameters: [density, quantile, scale])
+    base: .none, models: 1...Int.max, streaming: .model, takesAdapters: true,
+    parameters: [density, quantile, scale])
 
   /// Creates the method.
   public init() {}

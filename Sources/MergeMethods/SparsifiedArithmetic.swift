@@ -118,6 +118,21 @@ public struct SparsifiedArithmetic: MergeMethod {
     RecordedMask.bytes(scope.elementCount, rowLength: scope.rowLength)
   }
 
+  /// The plain sum alone forgets nothing that a further task vector would need.
+  public func continuation(_ state: GlobalTrim?, _ parameters: ResolvedParameters, modelCount: Int)
+    -> MergeContinuation?
+  {
+    let scale = parameters[Self.scale]
+    let weights = parameters[Self.weight]
+    let sum = weights.reduce(0, +)
+    // Divided sums are added up again where nothing but the division scales them.
+    let share = parameters[normalize] ? (scale == 1 ? sum : 0) : 1 / scale
+    guard sparsifier == .none, share.isFinite, share.magnitude >= 1e-8 else { return nil }
+    return MergeContinuation(
+      modelCount: modelCount, merged: ["weight": .number(share)],
+      appended: Set(weights).count == 1 ? ["weight": .number(weights[0])] : [:])
+  }
+
   /// Makes one tensor.
   public func merge(_ inputs: MergeInputs, state: GlobalTrim?) throws(TinctureError) {
     var cuts = try cuts(inputs, state)

@@ -1,4 +1,4 @@
-internal import TinctureLinearAlgebra
+package import TinctureLinearAlgebra
 public import TinctureMerging
 public import TinctureTensors
 
@@ -42,21 +42,44 @@ public struct TsvM: MergeMethod {
 
   /// Makes one tensor.
   public func merge(_ inputs: MergeInputs, state: Void) throws(TinctureError) {
-    try inputs.mergeMatrices { (tasks) throws(TinctureError) in
-      guard tasks.count > 1 else { return try tasks.read(0) }
-      let rank = tasks.smallerExtent / tasks.count
-      guard rank > 0 else {
-        // Numbers that are not finite are noticed nevertheless.
-        _ = try tasks.sum()
-        return nil
-      }
-      var parts: [SVD<Double>] = []
-      for model in 0..<tasks.count {
-        let task = try tasks.read(model)
-        if task.largestMagnitude > 0 { parts.append(try tasks.decompose(task, rank: rank)) }
-      }
-      guard !parts.isEmpty else { return nil }
-      return try JoinedDirections(parts).orthogonalized(tasks)
+    try inputs.mergeMatrices { (tasks) throws(TinctureError) in try Self.joined(tasks) }
+  }
+
+  /// The merged task vector of a matrix.
+  static func joined(_ tasks: TaskMatrices) throws(TinctureError) -> Matrix<Double>? {
+    guard tasks.count > 1 else { return try tasks.read(0) }
+    let rank = tasks.smallerExtent / tasks.count
+    guard rank > 0 else {
+      // Numbers that are not finite are noticed nevertheless.
+      _ = try tasks.sum()
+      return nil
     }
+    var parts: [SVD<Double>] = []
+    for model in 0..<tasks.count {
+      let task = try tasks.read(model)
+      if task.largestMagnitude > 0 { parts.append(try tasks.decompose(task, rank: rank)) }
+    }
+    guard !parts.isEmpty else { return nil }
+    return try JoinedDirections(parts).orthogonalized(tasks)
+  }
+
+  /// Joins task vectors that are at hand, with the defaults of all parameters.
+  ///
+  /// - Parameter tasks: Matrices of one shape, at least one.
+  /// - Returns: Δ; nil is zero.
+  /// - Throws: An error if the library fails.
+  package static func joined(
+    _ tasks: [Matrix<Double>]
+  ) throws(TinctureError) -> Matrix<Double>? {
+    guard tasks.count > 1 else { return tasks.first }
+    let algebra = try Backend.shared
+    let rank = (tasks.first?.smallerExtent ?? 0) / tasks.count
+    var parts: [SVD<Double>] = []
+    for task in tasks where rank > 0 && task.largestMagnitude > 0 {
+      let whole = try algebra.svdByGram(task, keepingAbove: 1e-6)
+      parts.append(whole.prefix(min(rank, whole.rank)))
+    }
+    return parts.isEmpty
+      ? nil : try JoinedDirections(parts).orthogonalized(algebra, completing: false)
   }
 }

@@ -1,3 +1,4 @@
+internal import TinctureMerging
 internal import TinctureTensors
 
 /// A base and models whose tensors have all shapes that are easily handled wrongly.
@@ -8,6 +9,8 @@ struct ConformanceModels: Sendable {
   let dtype: DType
   var base: TinyModel
   var models: [TinyModel]
+  /// The statistics of the models, where the method needs them.
+  var statistics: [TinyModel] = []
 
   /// Extents without elements, of one element, around the block size, of every rank.
   static let shapes: [[Int]] = [
@@ -35,6 +38,30 @@ struct ConformanceModels: Sendable {
             return bits % 3 == 0 ? value : value + Float((bits >> 8) % 65) / 64 - 0.5
           }
           return tensor
+        })
+    }
+  }
+
+  /// Measures the models: numbers at random, where Gram matrices are positive definite.
+  mutating func measure(_ kind: StatisticsKind) {
+    statistics = models.indices.map { model in
+      TinyModel(
+        base.tensors.compactMap { tensor in
+          let random = CounterRandom(
+            seed: 2, tensor: tensor.name, model: model, purpose: "measured")
+          func number(_ index: Int) -> Float { Float(random.bits(at: index) % 129) / 64 }
+          guard kind != .fisher, tensor.shape.rank > 1 else {
+            let values = (0..<tensor.shape.elementCount).map(number)
+            return .init(tensor.name, shape: tensor.shape, values)
+          }
+          let width = tensor.shape.elementCount / max(1, tensor.shape.extents[0])
+          guard width > 0 else { return nil }
+          let values = (0..<width * width).map { index -> Float in
+            let (row, column) = (index / width, index % width)
+            let value = number(min(row, column) * width + max(row, column))
+            return row == column ? 1 + value : (value - 1) / Float(width)
+          }
+          return .init(tensor.name, shape: Shape(rows: width, columns: width), values)
         })
     }
   }

@@ -22,6 +22,8 @@ public struct MergeTrial: Sendable {
   public var base: TinyModel?
   /// The models.
   public var models: [TinyModel]
+  /// The statistics of each model under the names of its tensors, where the method needs them.
+  public var statistics: [TinyModel] = []
   /// The values of the method's parameters, the same for every tensor.
   public var parameters: ResolvedParameters
   /// The type that is written; nil for that of the inputs.
@@ -64,7 +66,11 @@ public struct MergeTrial: Sendable {
     for (index, model) in models.enumerated() {
       modelFiles.append(try Self.store(model, "model\(index).safetensors", scratch))
     }
-    let plan = try plan(baseFile, modelFiles)
+    var statisticsFiles: [Checkpoint] = []
+    for (index, model) in statistics.enumerated() {
+      statisticsFiles.append(try Self.store(model, "statistics\(index).safetensors", scratch))
+    }
+    let plan = try plan(baseFile, modelFiles, statisticsFiles)
     let output = scratch.path.appending("output.safetensors")
     let writer = try CheckpointWriter.create(output, layout: plan.layout, fingerprint: "trial")
     let report = try await engine.run(plan, into: writer)
@@ -80,8 +86,9 @@ public struct MergeTrial: Sendable {
     try Checkpoint.open(scratch.write(name, model.safetensors))
   }
 
-  private func plan(_ base: Checkpoint?, _ models: [Checkpoint]) throws(TinctureError) -> MergePlan
-  {
+  private func plan(
+    _ base: Checkpoint?, _ models: [Checkpoint], _ statistics: [Checkpoint]
+  ) throws(TinctureError) -> MergePlan {
     let template = self.base ?? self.models.first ?? TinyModel([])
     let layout = OutputLayout(
       tensors: template.tensors.map {
@@ -98,8 +105,8 @@ public struct MergeTrial: Sendable {
       let step = MergeStep(
         index: position, name: tensor.name, shape: tensor.shape,
         dtype: outputType ?? tensor.dtype, base: baseReader, models: readers,
-        modelIndices: Array(readers.indices), parameters: parameters,
-        inputRounding: inputRounding, output: layout.places[position])
+        modelIndices: Array(readers.indices), statistics: Self.inputs(of: tensor, statistics),
+        parameters: parameters, inputRounding: inputRounding, output: layout.places[position])
       guard let cutLength, cutLength > 0 else {
         steps.append(step)
         continue
@@ -110,6 +117,21 @@ public struct MergeTrial: Sendable {
       }
     }
     return MergePlan(method: method, steps: steps, layout: layout, options: options)
+  }
+
+  private static func inputs(
+    of tensor: TinyModel.Tensor, _ statistics: [Checkpoint]
+  ) -> [StatisticsInput] {
+    let found = statistics.enumerated().compactMap { index, file in
+      file[tensor.name].map { entry in
+        let shape = entry.tensor.shape
+        return StatisticsInput(
+          StoredTensorReader(entry.tensor, in: entry.file, model: "model\(index)"),
+          isInputMajor: shape.rank == 2 && tensor.shape.rank == 2
+            && shape.extents[0] != tensor.shape.extents[1] && shape != tensor.shape)
+      }
+    }
+    return found.count == statistics.count ? found : []
   }
 
   private static func reader(of tensor: String, in checkpoint: Checkpoint, name: String)

@@ -7,6 +7,7 @@ extension MethodConformance {
     let expected = try await trial(models).run().model
     var reversed = models
     reversed.models.reverse()
+    reversed.statistics.reverse()
     let got = try await trial(reversed).run().model
     return models.difference(got, expected).map { ["with models reversed, \($0)"] } ?? []
   }

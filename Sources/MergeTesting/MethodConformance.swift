@@ -91,7 +91,8 @@ public struct MethodConformance: Sendable {
   {
     var found: [String] = []
     for (position, dtype) in dtypes.enumerated() {
-      let models = ConformanceModels(dtype: dtype, count: modelCount)
+      var models = ConformanceModels(dtype: dtype, count: modelCount)
+      if let kind = method.info.statistics { models.measure(kind) }
       if promises.contains(.sameBytes) { found += try await checkSameBytes(models) }
       if promises.contains(.equalModels) { found += try await checkEqualModels(models) }
       if promises.contains(.zeroTaskVectors) { found += try await checkZeroTaskVectors(models) }
@@ -107,7 +108,9 @@ public struct MethodConformance: Sendable {
   /// A merge with these settings.
   func trial(_ models: ConformanceModels, withBase: Bool = true) -> MergeTrial {
     let usesBase = method.info.base == .required || (withBase && method.info.base == .optional)
-    return MergeTrial(
+    var trial = MergeTrial(
       method, base: usesBase ? models.base : nil, models: models.models, parameters: parameters)
+    trial.statistics = models.statistics
+    return trial
   }
 }

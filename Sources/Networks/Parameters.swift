@@ -9,15 +9,17 @@ public import TinctureTorch
 public struct Parameters: Sendable {
   private let tensors: [String: TorchTensor]
   private let prefix: String
+  private let hooks: ParameterHooks
 
   /// Creates parameters from tensors under their full names.
   public init(_ tensors: [String: TorchTensor]) {
-    self.init(tensors, prefix: "")
+    self.init(tensors, prefix: "", ParameterHooks())
   }
 
-  private init(_ tensors: [String: TorchTensor], prefix: String) {
+  private init(_ tensors: [String: TorchTensor], prefix: String, _ hooks: ParameterHooks) {
     self.tensors = tensors
     self.prefix = prefix
+    self.hooks = hooks
   }
 
   /// All parameters under their full names, those of other modules included.
@@ -29,7 +31,7 @@ public struct Parameters: Sendable {
   ///   this module.
   /// - Returns: The same tensors, seen from the module.
   public func scope(_ module: String) -> Parameters {
-    module.isEmpty ? self : Parameters(tensors, prefix: prefix + module + ".")
+    module.isEmpty ? self : Parameters(tensors, prefix: prefix + module + ".", hooks)
   }
 
   /// The parameters of a module in a list: `blocks.3`.
@@ -55,32 +57,102 @@ public struct Parameters: Sendable {
   /// - Parameter others: Tensors under their full names.
   /// - Returns: Parameters of the same module.
   public func replacing(_ others: [String: TorchTensor]) -> Parameters {
-    Parameters(tensors.merging(others) { $1 }, prefix: prefix)
+    Parameters(tensors.merging(others) { $1 }, prefix: prefix, hooks)
+  }
+}
+
+/// Who sees or changes what goes through a network, where there is somebody.
+private struct ParameterHooks: Sendable {
+  var observer: LayerObserver?
+  var router: (any ParameterRouter)?
+  var block: (any BlockHook)?
+
+  func with(_ change: (inout ParameterHooks) -> Void) -> ParameterHooks {
+    var other = self
+    change(&other)
+    return other
+  }
+}
+
+// What can be seen and changed from outside.
+extension Parameters {
+  /// The same parameters, with somebody who hears what enters each layer that is computed from them.
+  ///
+  /// - Parameter observer: Hears of linear layers, convolutions and normalisations before they are computed.
+  /// - Returns: Parameters of the same module.
+  public func observed(by observer: @escaping LayerObserver) -> Parameters {
+    Parameters(tensors, prefix: prefix, hooks.with { $0.observer = observer })
+  }
+
+  /// The same parameters, of which a router makes those of perceptrons anew for every input.
+  public func routed(through router: (any ParameterRouter)?) -> Parameters {
+    Parameters(tensors, prefix: prefix, hooks.with { $0.router = router })
+  }
+
+  /// The same parameters for a network whose blocks are looked at, or changed, by a hook.
+  ///
+  /// - Parameter hook: Sees what leaves each block of a ``BlockNetwork``.
+  /// - Returns: Parameters of the same module.
+  public func hooked(_ hook: any BlockHook) -> Parameters {
+    Parameters(tensors, prefix: prefix, hooks.with { $0.block = hook })
+  }
+
+  /// What leaves a block, as the hook has it; without a hook as it is.
+  func leaving(
+    _ block: Int, _ tokens: TorchTensor, mask: TorchTensor? = nil
+  ) throws(TinctureError) -> TorchTensor {
+    guard let hook = hooks.block else { return tokens }
+    return try hook(tokens, leaving: block, mask: mask)
+  }
+
+  /// Tells the observer, if there is one, what enters a layer.
+  ///
+  /// - Parameters:
+  ///   - weight: The name of the layer's weight within this module.
+  ///   - layer: What the layer does.
+  ///   - input: What enters.
+  /// - Throws: What the observer throws.
+  func observe(
+    _ weight: String, _ layer: @autoclosure () -> LayerInput.Layer, _ input: TorchTensor
+  ) throws(TinctureError) {
+    guard let observer = hooks.observer else { return }
+    try observer(LayerInput(weight: prefix + weight, layer: layer(), input: input))
+  }
+
+  /// The parameters of this module for what goes into its perceptron; these, where nothing is routed.
+  ///
+  /// - Parameter tokens: What goes in, [N, tokens, width].
+  /// - Returns: Parameters of the same module.
+  /// - Throws: What the router throws.
+  func routed(by tokens: TorchTensor) throws(TinctureError) -> Parameters {
+    guard let router = hooks.router else { return self }
+    return replacing(try router.parameters(of: String(prefix.dropLast()), for: tokens, self))
   }
 }
 
 // Layers whose parameters are named as PyTorch names them.
 extension Parameters {
   /// x · weightᵀ + bias, with `NAME.weight` [outputs, inputs] and, where there is one, `NAME.bias` [outputs].
+  ///
+  /// Where inputs x [N, tokens, inputs] have weights of their own, these are [N, outputs, inputs] and
+  /// [N, outputs].
   public func linear(_ name: String, _ x: TorchTensor) throws(TinctureError) -> TorchTensor {
-    try x.linear(weight: self(name + ".weight"), bias: optional(name + ".bias"))
+    try linear(weight: name + ".weight", bias: name + ".bias", x)
   }
 
   /// Layer normalisation of the last axis with `NAME.weight` and, where there is one, `NAME.bias`.
   public func layerNorm(
     _ name: String, _ x: TorchTensor, epsilon: Double
   ) throws(TinctureError) -> TorchTensor {
-    let weight = try self(name + ".weight")
-    return try x.layerNorm(weight: weight, bias: optional(name + ".bias"), epsilon: epsilon)
+    try layerNorm(weight: name + ".weight", bias: name + ".bias", x, epsilon: epsilon)
   }
 
   /// A convolution with `NAME.weight` [outputs, channels, height, width] and, where there is one, `NAME.bias`.
   public func convolution(
     _ name: String, _ x: TorchTensor, stride: Int = 1, padding: Int = 0
   ) throws(TinctureError) -> TorchTensor {
-    try x.conv2d(
-      weight: self(name + ".weight"), bias: optional(name + ".bias"), stride: stride,
-      padding: padding)
+    try convolution(
+      weight: name + ".weight", bias: name + ".bias", x, stride: stride, padding: padding)
   }
 
   /// Channels shifted and scaled by what was counted in training, `NAME.running_mean` and

@@ -11,6 +11,8 @@ public struct CommandLineRecipe: Sendable, Hashable {
   /// A value is what a recipe may hold in one line: a number, a word, a gradient such as
   /// `[0, 0.5, 1]`, or a condition such as `{filter: mlp, value: 0.5}`.
   public var settings: [String]
+  /// Files of statistics (`--statistics`): one of all models, or one for each, in their order.
+  public var statistics: [String]
   /// The type of the arithmetic (`--dtype`).
   public var dtype: String?
   /// The type that is written (`--out-dtype`).
@@ -29,13 +31,15 @@ public struct CommandLineRecipe: Sendable, Hashable {
   /// Creates a recipe from the values of options.
   public init(
     method: String, base: String? = nil, models: [String], settings: [String] = [],
-    dtype: String? = nil, outputDtype: String? = nil, tokenizerSource: String? = nil,
-    chatTemplate: String? = nil, preset: String? = nil, data: String? = nil, seed: Int? = nil
+    statistics: [String] = [], dtype: String? = nil, outputDtype: String? = nil,
+    tokenizerSource: String? = nil, chatTemplate: String? = nil, preset: String? = nil,
+    data: String? = nil, seed: Int? = nil
   ) {
     self.method = method
     self.base = base
     self.models = models
     self.settings = settings
+    self.statistics = statistics
     self.dtype = dtype
     self.outputDtype = outputDtype
     self.tokenizerSource = tokenizerSource
@@ -56,6 +60,7 @@ public struct CommandLineRecipe: Sendable, Hashable {
     add("--data", data)
     for model in models { add("--model", model) }
     for setting in settings { add("--set", setting) }
+    for file in statistics { add("--statistics", file) }
     add("--dtype", dtype)
     add("--out-dtype", outputDtype)
     add("--tokenizer-source", tokenizerSource)

@@ -26,10 +26,13 @@ extension Recipe {
       inputs: .models([]), source: source)
     var entries: [ModelEntry] = []
     var settings: [CommandLineSetting] = []
+    var statistics: [Located<String>] = []
     for (index, option) in options.enumerated() {
       let position = SourcePosition(line: index + 1, column: option.name.utf8.count + 2)
       if option.name == "--set" {
         if let setting = decoder.setting(option.value, at: position) { settings.append(setting) }
+      } else if option.name == "--statistics" {
+        statistics.append(Located(option.value, at: position))
       } else {
         decoder.read(option.name, option.value, at: position, into: &recipe, models: &entries)
       }
@@ -39,6 +42,7 @@ extension Recipe {
         SourcePosition(line: 1, column: 1), "There is nothing to merge; add '--model'.")
     }
     decoder.distribute(settings, to: &entries, and: &recipe.parameters)
+    decoder.distribute(statistics, to: &entries, or: &recipe)
     recipe.inputs = .models(entries)
     try decoder.throwProblems()
     self = recipe
@@ -142,6 +146,22 @@ extension RecipeDecoder {
       }
     }
     return ranges + [start..<text.endIndex]
+  }
+
+  /// Gives one file of statistics to the recipe, or one to each model.
+  mutating func distribute(
+    _ statistics: [Located<String>], to models: inout [ModelEntry], or recipe: inout Recipe
+  ) {
+    if statistics.count == models.count {
+      for index in models.indices { models[index].statistics = statistics[index] }
+    } else if statistics.count == 1 {
+      recipe.statistics = statistics[0]
+    } else if let last = statistics.last {
+      report(
+        last.position,
+        "There are \(statistics.count) files of statistics for \(models.count) models; name one of all"
+          + " or one for each.")
+    }
   }
 
   /// Gives single values to the recipe and lists of values to the models.

@@ -5,6 +5,8 @@ extension RecipeDecoder {
   /// More layers than any model has; larger numbers are mistakes.
   static let layerLimit = 1_000_000
 
+  private static let entryKeys = ["model", "parameters", "statistics"]
+
   /// What is merged; exactly one of the allowed keys must be there.
   mutating func inputs(
     _ members: YAMLMembers, allowed: [String], of owner: String
@@ -35,7 +37,7 @@ extension RecipeDecoder {
     var places: [ModelReference: SourcePosition] = [:]
     for item in items {
       let place = "a model entry"
-      guard let members = members(of: item, keys: ["model", "parameters"], in: place) else {
+      guard let members = members(of: item, keys: Self.entryKeys, in: place) else {
         continue
       }
       let parameters = parameters(members["parameters"])
@@ -45,7 +47,9 @@ extension RecipeDecoder {
           position, "Model '\(reference)' is given twice; it stands first on line \(first.line).")
       }
       entries.append(
-        ModelEntry(reference: reference, parameters: parameters, position: position))
+        ModelEntry(
+          reference: reference, parameters: parameters,
+          statistics: text(members["statistics"], "The file of statistics"), position: position))
     }
     return entries
   }
@@ -78,7 +82,7 @@ extension RecipeDecoder {
     var sources: [SliceSource] = []
     for item in items {
       let place = "a source of a slice"
-      let keys = ["model", "layer_range", "parameters"]
+      let keys = ["model", "layer_range", "parameters", "statistics"]
       guard let members = members(of: item, keys: keys, in: place) else { continue }
       let parameters = parameters(members["parameters"])
       let named = namedModel(members, in: place)
@@ -92,7 +96,8 @@ extension RecipeDecoder {
         continue
       }
       let source = SliceSource(
-        reference: reference, layers: layers, parameters: parameters, position: position,
+        reference: reference, layers: layers, parameters: parameters,
+        statistics: text(members["statistics"], "The file of statistics"), position: position,
         layersPosition: range.position)
       compare(source, with: sources)
       sources.append(source)

@@ -1,3 +1,4 @@
+@_exported public import TinctureAdapters
 @_exported public import TinctureBanks
 @_exported public import TinctureCheckpoints
 @_exported public import TinctureData

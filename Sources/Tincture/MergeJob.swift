@@ -84,15 +84,14 @@ public struct MergeJob: Sendable {
   }
 
   /// Refuses to replace what holds an input, which would be lost.
-  private func checkInputs(_ models: [ModelInput], outside output: FilePath) throws(TinctureError) {
+  private func checkInputs(of planner: Planner, outside output: FilePath) throws(TinctureError) {
     guard let existing = FileIdentity(of: output) else { return }
-    for model in models {
-      for path in ModelSource(model).files where existing.holds(path) {
-        throw TinctureError(
-          .cannotCreate,
-          "The output holds the input \(path), which replacing it would remove. Choose another name.",
-          at: .init(file: output.string))
-      }
+    let files = planner.models.flatMap { ModelSource($0).files } + planner.statisticsFiles
+    for path in files where existing.holds(path) {
+      throw TinctureError(
+        .cannotCreate,
+        "The output holds the input \(path), which replacing it would remove. Choose another name.",
+        at: .init(file: output.string))
     }
   }
 
@@ -113,7 +112,7 @@ public struct MergeJob: Sendable {
     var reports: [MergeReport] = []
     for position in recipes.indices {
       var planner = try planner(position)
-      try checkInputs(planner.models, outside: output(of: position))
+      try checkInputs(of: planner, outside: output(of: position))
       let plan = try planner.plan()
       planned(recipes[position], plan)
       let isStage = position < recipes.count - 1
@@ -128,6 +127,14 @@ public struct MergeJob: Sendable {
         plan, into: writer, interruption: interruption, observer: observer)
       var sidecars = plan.sidecars.map { ($0.path, $0.contents) }
       sidecars += report.sidecars.map { ($0.path, $0.contents) }
+      let base = recipes[position].base.flatMap { entry in
+        planner.models.first { $0.reference == entry.reference }
+      }
+      if !CheckpointWriter.isSingleFile(target),
+        let record = try MergeRecord(recipes[position], plan, report, base: base)
+      {
+        sidecars.append((MergeRecord.fileName, record.contents))
+      }
       if isStage { sidecars.append((Self.markName, Array(plan.fingerprint.utf8))) }
       try writer.finish(sidecars: sidecars)
       reports.append(report)

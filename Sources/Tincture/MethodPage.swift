@@ -30,6 +30,18 @@ public struct MethodPage: Sendable {
     }
   }
 
+  /// What must be measured before, in words; nil when nothing.
+  public var needs: String? {
+    info.statistics.map {
+      "\($0.plural) of each model, as `\($0.command)` collects them"
+    }
+  }
+
+  /// What the method does, in one sentence, with a mark where it is experimental.
+  public var summary: String {
+    info.isExperimental ? "Experimental: \(info.summary)" : info.summary
+  }
+
   /// All methods as a table in Markdown.
   public static var markdownTable: String {
     var text =
@@ -37,7 +49,7 @@ public struct MethodPage: Sendable {
     for info in AllMethods.all.map(\.info) {
       let page = MethodPage(info)
       let source = info.link.map { "[\(info.source)](\($0))" } ?? info.source
-      text += "| `\(info.name)` | \(info.summary) | \(page.modelCount) | \(page.base) |"
+      text += "| `\(info.name)` | \(page.summary) | \(page.modelCount) | \(page.base) |"
       text += " \(info.streaming.rawValue) | \(source) |\n"
     }
     return text
@@ -46,12 +58,14 @@ public struct MethodPage: Sendable {
   /// The page for a terminal.
   public var text: String {
     var lines = [
-      "\(info.title) (\(info.name))", "", info.summary, "", "  \(info.formula)", "",
+      "\(info.title) (\(info.name))", "", summary, "", "  \(info.formula)", "",
       "source   \(info.source)" + (info.link.map { ", \($0)" } ?? ""),
       "models   \(modelCount)" + (info.base == .required ? " besides the base" : ""),
       "base     \(base)",
-      "class    \(info.streaming.rawValue)" + (info.isRandom ? ", random" : ""),
+      "class    \(info.streaming.rawValue)" + (info.isRandom ? ", random" : "")
+        + (info.isExperimental ? ", experimental" : ""),
     ]
+    if let needs { lines.append("needs    \(needs)") }
     if !info.aliases.isEmpty { lines.append("aliases  \(info.aliases.joined(separator: ", "))") }
     if !info.parameters.isEmpty {
       lines += ["", "parameters"]
@@ -75,7 +89,7 @@ public struct MethodPage: Sendable {
     var text = """
       # \(info.title)
 
-      \(info.summary)
+      \(summary)
 
       Name in recipes: `\(info.name)`\(info.aliases.isEmpty ? "" : ", also \(info.aliases.map { "`\($0)`" }.joined(separator: ", "))")
 
@@ -88,6 +102,7 @@ public struct MethodPage: Sendable {
       | \(modelCount) | \(base) | \(info.streaming.rawValue) | \(info.isRandom ? "yes" : "no") | \(info.link.map { "[\(info.source)](\($0))" } ?? info.source) |
 
       """
+    if let needs { text += "\nNeeds \(needs) (<doc:Statistics>).\n" }
     if !info.parameters.isEmpty {
       text += "\n## Parameters\n\n| name | values | default | meaning |\n|---|---|---|---|\n"
       for parameter in info.parameters {
@@ -124,6 +139,8 @@ public struct MethodPage: Sendable {
         ("source", .string(info.source)), ("link", info.link.map { .string($0) } ?? .null),
         ("base", .string(base)), ("models", .string(modelCount)),
         ("class", .string(info.streaming.rawValue)), ("random", .bool(info.isRandom)),
+        ("statistics", info.statistics.map { .string($0.rawValue) } ?? .null),
+        ("experimental", .bool(info.isExperimental)),
         ("parameters", .array(parameters)),
         ("presets", .array(info.presets.map { .string($0.name) })),
       ]))

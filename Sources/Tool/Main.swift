@@ -3,6 +3,11 @@ import Tincture
 
 @main
 struct TinctureCommand: AsyncParsableCommand {
+  static func main() async {
+    LibTorch.limitSpinning()
+    await main(nil)
+  }
+
   static let configuration = CommandConfiguration(
     commandName: "tincture",
     abstract: "Merges fine-tuned models of one base into one model.",
@@ -20,8 +25,9 @@ struct TinctureCommand: AsyncParsableCommand {
       """,
     version: TinctureVersion.current,
     subcommands: [
-      MergeCommand.self, PlanCommand.self, InspectCommand.self, MethodsCommand.self,
-      ConvertCommand.self, BankCommand.self, EvaluateCommand.self, ExtractCommand.self,
-      DoctorCommand.self, BenchmarkCommand.self,
+      MergeCommand.self, PlanCommand.self, InspectCommand.self, DiffCommand.self,
+      MethodsCommand.self, ConvertCommand.self, BankCommand.self, LoraCommand.self,
+      EvaluateCommand.self, ExtractCommand.self, StatsCommand.self, DoctorCommand.self,
+      BenchmarkCommand.self,
     ])
 }

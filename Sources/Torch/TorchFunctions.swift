@@ -64,6 +64,9 @@ struct TorchFunctions: Sendable {
   let setRecordsGradients: @convention(c) (Bool) -> Void
   let requiresGradient: @convention(c) (UnsafeMutableRawPointer) -> Bool
   let mutableGradient: @convention(c) (UnsafeMutableRawPointer) -> Handle
+  // Derivatives along directions.
+  let enterForwardMode: (@convention(c) () -> UInt64)?
+  let leaveForwardMode: (@convention(c) (UInt64) -> Void)?
 
   // The engine.
   let abiVersion: @convention(c) () -> UInt64
@@ -133,6 +136,8 @@ struct TorchFunctions: Sendable {
     setRecordsGradients = try required("aoti_torch_grad_mode_set_enabled")
     requiresGradient = try required("_ZNK3c1010TensorImpl13requires_gradEv")
     mutableGradient = try required("_ZN3c1010TensorImpl12mutable_gradEv")
+    enterForwardMode = optional("_ZN5torch8autograd14ForwardADLevel12get_next_idxEv")
+    leaveForwardMode = optional("_ZN5torch8autograd14ForwardADLevel11release_idxEm")
 
     abiVersion = try required("aoti_torch_abi_version")
     threadCount = try required("torch_get_num_threads")

@@ -73,6 +73,9 @@ public struct TorchTensor: Sendable {
     "\(dtype.map { $0.rawValue.lowercased() } ?? "?")\(shape)"
   }
 
+  /// Whether two values are one and the same result of an operator, and not only equal.
+  public func isSame(as other: TorchTensor) -> Bool { handle === other.handle }
+
   /// The number of handles that exist in this process, for tests of leaks.
   package static var liveHandles: Int { TorchHandle.live.load(ordering: .relaxed) }
 }

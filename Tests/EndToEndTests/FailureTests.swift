@@ -301,7 +301,8 @@ struct FailureTests {
     let stem = "base_model.model.model.layers.7.self_attn.q_proj"
     adapter.add(
       .f32, [("\(stem).lora_A.weight", [2, 8]), ("\(stem).lora_B.weight", [8, 2])], seed: 5)
-    try workshop.write("adapter/adapter_config.json", "{\"peft_type\": \"LORA\", \"r\": 2}")
+    try workshop.write(
+      "adapter/adapter_config.json", "{\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": 2}")
     try workshop.write("adapter/adapter_model.safetensors", adapter.safetensors())
     try await fail(
       "merge_method: linear\nmodels: [{model: a+adapter}]\nparameters: {weight: 1}\n", status: 65,
@@ -314,7 +315,8 @@ struct FailureTests {
     let stem = "base_model.model.model.layers.1.self_attn.q_proj"
     adapter.add(
       .f32, [("\(stem).lora_A.weight", [2, 16]), ("\(stem).lora_B.weight", [16, 2])], seed: 5)
-    try workshop.write("adapter/adapter_config.json", "{\"peft_type\": \"LORA\", \"r\": 2}")
+    try workshop.write(
+      "adapter/adapter_config.json", "{\"peft_type\": \"LORA\", \"r\": 2, \"lora_alpha\": 2}")
     try workshop.write("adapter/adapter_model.safetensors", adapter.safetensors())
     try await fail(
       "merge_method: linear\nmodels: [{model: a+adapter}]\nparameters: {weight: 1}\n", status: 65,

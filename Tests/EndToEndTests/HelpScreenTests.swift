@@ -8,9 +8,11 @@ struct HelpScreenTests {
   @Test(
     "The help screen of each command is the recorded one",
     arguments: [
-      "", "merge", "plan", "inspect", "methods", "convert", "doctor", "bank", "bank create",
+      "", "merge", "plan", "inspect", "diff", "methods", "convert", "doctor", "bank", "bank create",
       "bank add", "bank remove", "bank show", "bank extract", "bank verify", "benchmark",
-      "benchmark codecs", "benchmark bank", "benchmark network", "evaluate", "extract",
+      "benchmark codecs", "benchmark bank", "benchmark network", "evaluate", "extract", "stats",
+      "stats gram", "stats merged-gram", "stats fisher", "lora", "lora fold", "lora extract",
+      "lora combine", "lora resize", "lora pack", "lora unpack",
     ])
   func matches(command: String) async throws {
     let workshop = try Workshop()
@@ -30,8 +32,8 @@ struct HelpScreenTests {
       .compactMap { $0.hasPrefix("  ") ? $0.split(separator: " ").first.map(String.init) : nil }
       .filter { $0 != "See" }
     for command in [
-      "merge", "plan", "inspect", "methods", "convert", "bank", "evaluate", "extract", "doctor",
-      "benchmark",
+      "merge", "plan", "inspect", "diff", "methods", "convert", "bank", "lora", "evaluate",
+      "extract", "stats", "doctor", "benchmark",
     ] {
       #expect(listed.contains(command))
     }

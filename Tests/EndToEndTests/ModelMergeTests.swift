@@ -71,7 +71,7 @@ struct ModelMergeTests {
     #expect(
       try workshop.names("out") == [
         "LICENSE", "README.md", "config.json", "generation_config.json", "merge_recipe.yaml",
-        "model.safetensors",
+        "merge_state.json", "model.safetensors",
       ])
     #expect(try workshop.text("out/merge_recipe.yaml") == recipe)
     #expect(try workshop.text("out/generation_config.json") == a.files["generation_config.json"])

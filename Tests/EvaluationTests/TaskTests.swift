@@ -126,6 +126,43 @@ struct TaskTests {
     #expect(error?.message.contains("its network allows perplexity") == true)
   }
 
+  @Test("Language models learn from the tokens that follow; states are those of all tokens")
+  func language() throws {
+    let text = """
+      network: {model_type: llama, vocab_size: 50, hidden_size: 16, num_hidden_layers: 2,
+        num_attention_heads: 2, num_key_value_heads: 1, intermediate_size: 24, rms_norm_eps: 1.0e-6,
+        max_position_embeddings: 32}
+      tasks: [{name: a, metric: perplexity, data: {file: data.safetensors, inputs: ids}}]
+      """
+    let suite = try suite(text)
+    let network = try #require(suite.network as? Llama)
+    let parameters = try parameters(network)
+    let ids = try ids(5, 8)
+    try write("data.safetensors", ["ids": ids])
+    let task = try LearningTask(
+      try #require(suite.tasks.first), of: suite, network, on: .cpu, needsLabels: true)
+    #expect(task.isLanguage && task.head == nil && task.count == 5)
+    let rows = [3, 0]
+    let answers = try task.answers(of: rows, parameters, blocks: [1])
+    #expect(answers.rowCounts == [7, 7] && answers.tokenCounts == [8, 8])
+    #expect(answers.features.shape == [14, 50] && answers.states[0].shape == [16, 16])
+    let labels = try task.labels(of: rows, classCount: 50)
+    let chosen = try ids.selected(at: TorchTensor(rows), along: 0)
+    #expect(try labels == chosen.slice(1..<8, along: 1).flattened().array(as: Int.self))
+    let found = try answers.features.crossEntropy(TorchTensor(labels)).item(as: Float.self)
+    let wanted = try network.loss(of: TokenBatch(ids: chosen), parameters).item(as: Float.self)
+    #expect(abs(found - wanted) < 1e-5)
+    // After the last block only the normalisation is left.
+    let states = try answers.states[0].rmsNorm(
+      weight: parameters("model.norm.weight"), epsilon: 1e-6)
+    let last = try network.states(of: TokenBatch(ids: chosen), parameters).flattened(from: 0, to: 1)
+    #expect(try (states - last).abs().max().item(as: Float.self) < 1e-5)
+    let error = #expect(throws: TinctureError.self) {
+      try task.answers(of: rows, parameters, blocks: [2])
+    }
+    #expect(error?.message.contains("block 2") == true)
+  }
+
   @Test("Classes, depths and directions of pixels are measured")
   func pixels() throws {
     let text = """

@@ -1,4 +1,5 @@
 import Testing
+import TinctureLinearAlgebra
 import TinctureTorch
 
 /// The LibTorch that tests use, where there is one.
@@ -11,5 +12,10 @@ extension Trait where Self == ConditionTrait {
   /// Runs a test only where LibTorch is installed (`Scripts/install_torch`).
   static var needsLibTorch: Self {
     .enabled(if: LibTorchFixture.isPresent, "LibTorch is not installed: run Scripts/install_torch")
+  }
+
+  /// Runs a test only where BLAS and LAPACK are installed.
+  static var needsBLAS: Self {
+    .enabled(if: Backend.isAvailable, "No BLAS was found: run Scripts/install_engines")
   }
 }

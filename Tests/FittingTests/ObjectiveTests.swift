@@ -66,4 +66,25 @@ struct ObjectiveTests {
     let wanted = [2.0, 3, 1].reduce(0) { $0 + q($1) * softplus(-$1) + q(-$1) * softplus($1) }
     #expect(abs(entropy.loss - wanted / 3) < 1e-5)
   }
+
+  @Test("Own answers are labels where the model is sure enough")
+  func ownLabels() throws {
+    func sure(_ x: Double) -> Double { 1 / (1 + exp(-x)) }
+    let all = try #require(try value(.ownLabels(sureness: 0), .init()))
+    #expect(all.kept == 3)
+    #expect(abs(all.loss + log(sure(2) * sure(3) * sure(1)) / 3) < 1e-5)
+    let some = try #require(try value(.ownLabels(sureness: 0.8), .init()))
+    #expect(some.kept == 2)
+    #expect(abs(some.loss + log(sure(2) * sure(3)) / 2) < 1e-5)
+    #expect(try value(.ownLabels(sureness: 0.99), .init()) == nil)
+  }
+
+  @Test("States after passes are compared by the experts' accuracies, or by what is forgotten")
+  func validationScores() {
+    let shares = [0.9, 0.5, 0.8]
+    let mean = FitValidation.score(shares, [0.9, 1, 0], hasControl: false)
+    #expect(abs(mean - (1 + 0.5 + 0.8) / 3) < 1e-12)
+    #expect(FitValidation.score(shares, [1, 1, 0.84], hasControl: true) == -0.7)
+    #expect(FitValidation.score(shares, [1, 1, 0.85], hasControl: true) == -.infinity)
+  }
 }

@@ -65,6 +65,12 @@ struct ConformanceCase: Sendable, CustomStringConvertible {
     // Tensors that are no factors of adapters; see RobustMergeTests for those.
     .of("robust_merge"),
     .of("passthrough", ["scale": .number(0.5)], except: [.equalModels]),
+    .of("fisher"),
+    .of("fisher", ["normalize": .bool(false), "minimal_fisher_weight": .number(0)]),
+    .of("fisher", ["normalize_by": .text("tensor"), "floor_scale": .text("relative")]),
+    // The first model is another one when the models are reversed.
+    .of(
+      "fisher", ["favor_target_model": .bool(true), "floor": .text("max")], except: [.symmetry]),
   ]
 }
 
@@ -81,8 +87,8 @@ struct ConformanceTests {
   @Test(
     "Every registered method is among the settings", arguments: MethodRegistry.all.map(\.info.name))
   func isCovered(name: String) {
-    // Needs a file of scores: see GreedySoupTests.
-    if name == "greedy_soup" { return }
+    // They need files of scores or statistics: see GreedySoupTests and EsmTests.
+    if ["greedy_soup", "esm"].contains(name) { return }
     #expect((ConformanceCase.all + ConformanceCase.spectral).contains { $0.name == name })
   }
 

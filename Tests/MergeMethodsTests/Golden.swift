@@ -29,6 +29,9 @@ struct Golden: Sendable, CustomStringConvertible {
   /// Cases that need BLAS.
   static let spectral = (try? load("spectral.json")) ?? []
 
+  /// Cases with statistics.
+  static let measured = (try? load("statistics.json")) ?? []
+
   private static func load(_ name: String) throws -> [Golden] {
     let manifest = try JSONValue(
       parsing: InputFile(opening: directory.appending(name)).contents())

@@ -18,12 +18,41 @@ extension ConformanceCase {
     // The order of the models matters.
     .of("opcm", except: [.symmetry]),
     .of("opcm", ["threshold": .number(1)], except: [.symmetry]),
+    .of("opcm", ["null_space": .text("reference")], except: [.symmetry]),
+    .of(
+      "opcm",
+      ["merged_count": .number(3), "merged_norm": .number(2), "merged_factor": .number(0.7)],
+      except: [.symmetry, .zeroTaskVectors]),
+    .of("resm"),
+    .of("resm", ["outlier_threshold": .number(1.5), "sparsity_strength": .number(2)]),
+    .of("dop", except: [.symmetry]),
+    .of("dop", ["sides": .text("left"), "threshold": .number(0.9)], except: [.symmetry]),
+    .of("dop", ["solver": .text("adam"), "steps": .number(3)], except: [.symmetry]),
+    .of(
+      "dop",
+      [
+        "solver": .text("adam"), "steps": .number(2), "mgda": .bool(false), "sides": .text("right"),
+      ],
+      except: [.symmetry]),
     .of("svc"),
     .of("svc", ["merged": .text("first"), "alpha": .number(1)], except: [.symmetry]),
     .of("cart"),
     .of("cart", ["rank_fraction": .number(1), "lambda": .number(1)]),
+    .of("regmean"),
+    .of(
+      "regmean",
+      ["reduce_non_diagonal_ratio": .number(1), "convolutions": .bool(true)]),
+    .of("regmean_plus_plus"),
+    .of("lot"),
+    .of("lot", ["lambda": .number(1.5), "tolerance": .number(1e-3)]),
     .of("knots"),
     .of("knots", ["inner": .text("sum"), "lambda": .number(1)]),
+    .of("smile"),
+    .of("core_space"),
+    .of("core_space", ["inner": .text("iso_c"), "alpha": .number(0.5)]),
+    .of("core_space", ["inner": .text("cart")]),
+    .of("core_space", ["inner": .text("ties"), "density": .number(1)]),
+    .of("core_space", ["inner": .text("sum"), "weight": .number(0.3)]),
   ]
 }
 
@@ -54,7 +83,7 @@ struct SpectralTests {
   }
 
   @Test("The recorded cases are all there")
-  func count() { #expect(Golden.spectral.count == 8) }
+  func count() { #expect(Golden.spectral.count == 10) }
 
   // MARK: What the formulas say
 

@@ -18,6 +18,22 @@ struct VisionTransformerTests {
     #expect(try recorded.distance(features, "outputs/features") < 1e-4)
   }
 
+  @Test("States after blocks are noted where they are asked for", .needsLibTorch)
+  func states() throws {
+    let recorded = try RecordedNetwork("vision_transformer_mean")
+    let network = try VisionTransformer(configuration: recorded.configuration)
+    let last = network.depth - 1
+    let states = BlockStates(of: [last])
+    let parameters = try recorded.parameters()
+    let features = try network.features(
+      of: recorded("inputs/images"), parameters.hooked(states))
+    #expect(try recorded.distance(features, "outputs/features") < 1e-4)
+    #expect(states[0] == nil || last == 0)
+    let found = try #require(states[last])
+    let pooled = try parameters.layerNorm("norm", found, epsilon: network.epsilon).mean(along: 1)
+    #expect(try recorded.distance(pooled, "outputs/features") < 1e-4)
+  }
+
   @Test("Gradients of all parameters are PyTorch's", .needsLibTorch)
   func gradients() throws {
     let recorded = try RecordedNetwork("vision_transformer_token")

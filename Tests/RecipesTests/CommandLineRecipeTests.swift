@@ -34,6 +34,19 @@ struct CommandLineRecipeTests {
     #expect(recipe.referencedModels.map(\.path) == ["B", "A", "C"])
   }
 
+  @Test("One file of statistics is for all models, as many as models are for one each")
+  func statistics() throws {
+    let all = try recipe(
+      CommandLineRecipe(method: "fisher", models: ["A", "B"], statistics: ["s"]))
+    #expect(all.statistics?.value == "s")
+    let each = try recipe(
+      CommandLineRecipe(method: "fisher", models: ["A", "B"], statistics: ["s", "t"]))
+    #expect(each.statistics == nil)
+    guard case .models(let models) = each.inputs else { return }
+    #expect(models.map { $0.statistics?.value } == ["s", "t"])
+    #expect(models[1].statistics?.position.line == 5)
+  }
+
   @Test("An error about a value shows the option that holds it")
   func snippet() throws {
     let recipe = try recipe(

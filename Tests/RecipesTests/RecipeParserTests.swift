@@ -34,6 +34,27 @@ struct RecipeParserTests {
     #expect(weight.settingPosition == SourcePosition(line: 7, column: 15))
   }
 
+  @Test("Statistics stand beside models, sources of slices, or for all")
+  func statistics() throws {
+    func recipe(_ text: String) throws -> Recipe {
+      try #require(try RecipeParser.parse(text, file: "recipe.yaml", exists: { _ in false }).first)
+    }
+    let models = try recipe(
+      "merge_method: fisher\nstatistics: all.st\nmodels:\n  - model: a\n    statistics: own.st\n  - model: b\n"
+    )
+    #expect(models.statistics == Located("all.st", at: SourcePosition(line: 2, column: 13)))
+    #expect(models.statistics(of: ModelReference(path: "a")).map(\.value) == ["own.st"])
+    #expect(models.statistics(of: ModelReference(path: "b")).isEmpty)
+    let slices = try recipe(
+      "merge_method: fisher\nslices: [{sources: [{model: a, layer_range: [0, 2], statistics: s}]}]\n"
+    )
+    #expect(slices.statistics(of: ModelReference(path: "a")).map(\.value) == ["s"])
+    let error = #expect(throws: TinctureError.self) {
+      try recipe("merge_method: fisher\nstatistics: [a]\nmodels: [{model: a}]\n")
+    }
+    #expect(error?.place.line == 2)
+  }
+
   @Test("Slices keep their sources and ranges of layers")
   func slices() throws {
     guard case .slices(let slices) = try Fixture.recipe("stacked").inputs else {

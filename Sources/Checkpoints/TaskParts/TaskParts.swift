@@ -1,5 +1,5 @@
 public import SystemPackage
-public import TinctureJSON
+internal import TinctureJSON
 public import TinctureSafetensors
 public import TinctureTensors
 

@@ -101,6 +101,8 @@ public struct SuiteModel: Sendable, Hashable {
     case experts
     /// Each task's expert as a bank of this codec keeps it.
     case codec(BankCodec)
+    /// A large language model that small ones steer.
+    case fusion(LogitFusion)
   }
 
   /// The name in tables.

@@ -13,7 +13,7 @@ extension SuiteDecoder {
   ) -> [SuiteModel] {
     var models: [SuiteModel] = []
     for item in items(node, "'models'") ?? [] {
-      let sorts = ["model", "recipe", "recipes", "experts", "codec"]
+      let sorts = ["model", "recipe", "recipes", "experts", "codec", "fusion"]
       let keys = ["name"] + sorts + ["bits", "rescale", "learned", "reference"]
       guard let members = members(of: item, keys: keys, in: "a model") else { continue }
       let sources = sorts.filter { members[$0] != nil }
@@ -51,6 +51,9 @@ extension SuiteDecoder {
     } else if kind == "codec" {
       guard let codec = codec(members) else { return nil }
       (source, fallback) = (.codec(codec), codec.text)
+    } else if kind == "fusion" {
+      guard let node = members[kind], let fusion = fusion(node) else { return nil }
+      (source, fallback) = (.fusion(fusion), "logit fusion")
     } else {
       guard let path = text(members[kind], "'\(kind)'")?.value else { return nil }
       source = kind == "recipe" ? .recipe(path) : .model(path)
@@ -66,6 +69,35 @@ extension SuiteDecoder {
     return SuiteModel(
       name: name, source: source,
       reference: members["reference"].map { reference($0, tasks) } ?? [:])
+  }
+
+  /// A large language model with the small ones that steer it.
+  private mutating func fusion(_ node: YAMLNode) -> LogitFusion? {
+    let keys = ["large", "small", "experts", "config", "limit", "step"]
+    guard let members = members(of: node, keys: keys, in: "'fusion'") else { return nil }
+    guard let large = text(members["large"], "'large'"),
+      let small = text(members["small"], "'small'"),
+      let list = members["experts"]
+    else {
+      reportMissing(
+        ["large", "small", "experts"], of: members,
+        "'fusion' needs 'large', 'small' and 'experts', which are models.")
+      return nil
+    }
+    let experts = (items(list, "'experts'") ?? []).compactMap { text($0, "An expert")?.value }
+    if experts.isEmpty { report(list.position, "'experts' of a fusion names at least one model.") }
+    var fusion = LogitFusion(large: large.value, small: small.value, experts: experts)
+    fusion.configuration = text(members["config"], "'config'")?.value
+    if let limit = number(members["limit"], "'limit'") { fusion.limit = limit }
+    if let step = number(members["step"], "'step'") { fusion.step = step }
+    if fusion.limit < 0 || fusion.step <= 0 || fusion.limit / max(fusion.step, 1e-300) > 1000 {
+      report(
+        node.position,
+        "'limit' must not be negative, 'step' must be positive, and at most 1000 steps lead to the limit."
+      )
+      return nil
+    }
+    return fusion
   }
 
   private mutating func codec(_ members: YAMLMembers) -> BankCodec? {

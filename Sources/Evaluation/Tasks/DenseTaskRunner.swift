@@ -28,7 +28,7 @@ struct DenseTaskRunner: TaskRunner {
     self.network = network
     self.answer = answer
     self.context = context
-    data = try TaskData(context)
+    data = try TaskData(context, needsTargets: context.needsTargets)
     if context.task.head != nil {
       throw context.refusal("has a 'head', but the network has one of its own; leave it out.")
     }
@@ -42,10 +42,10 @@ struct DenseTaskRunner: TaskRunner {
   }
 
   func outputs(
-    _ range: Range<Int>, _ parameters: Parameters
+    _ indices: [Int], _ parameters: Parameters
   ) throws(TinctureError) -> TorchTensor {
     let images = try context.images(
-      data, at: Array(range), size: nil, network.backbone.channels)
+      data, at: indices, size: nil, network.backbone.channels)
     let answers = try network.answers(to: images, tasks: [answer.name], parameters)
     guard let found = answers[answer.name] else {
       throw TinctureError(.internalError, "The network has no answer '\(answer.name)'.")

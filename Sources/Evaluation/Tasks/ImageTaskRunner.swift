@@ -10,6 +10,7 @@ struct ImageTaskRunner: TaskRunner {
   private let context: TaskContext
   private let data: TaskData
   private let head: TaskHead?
+  private let correction: LowRankCorrection?
 
   init(_ network: any ImageEncoder, _ context: TaskContext) throws(TinctureError) {
     try context.requireMetric([.classes, .scores])
@@ -17,9 +18,12 @@ struct ImageTaskRunner: TaskRunner {
     self.context = context
     data = try TaskData(context)
     head = try context.head(width: network.featureWidth)
-    if head == nil, (network as? ResNet)?.classCount == nil {
+    let classCount = (network as? ResNet)?.classCount
+    if head == nil, classCount == nil {
       throw context.refusal("needs a 'head': the network ends with features.")
     }
+    correction = try context.correction(
+      width: head == nil ? classCount ?? network.featureWidth : network.featureWidth)
   }
 
   var count: Int { data.count }
@@ -31,15 +35,19 @@ struct ImageTaskRunner: TaskRunner {
   }
 
   func outputs(
-    _ range: Range<Int>, _ parameters: Parameters
+    _ indices: [Int], _ parameters: Parameters
   ) throws(TinctureError) -> TorchTensor {
     let images = try context.images(
-      data, at: Array(range), size: network.imageSize, network.channels)
-    if let head { return try head(network.features(of: images, parameters)) }
+      data, at: indices, size: network.imageSize, network.channels)
+    if let head {
+      let features = try network.features(of: images, parameters)
+      return try head(correction?(features) ?? features)
+    }
     guard let classifier = network as? ResNet else {
       throw TinctureError(.internalError, "A network without classes has no head.")
     }
-    return try classifier.logits(of: images, parameters)
+    let scores = try classifier.logits(of: images, parameters)
+    return try correction?(scores) ?? scores
   }
 
   func observations(_ outputs: TaskOutputs) throws(TinctureError) -> Observations {

@@ -30,22 +30,28 @@ struct LanguageTaskRunner: TaskRunner {
   }
 
   func outputs(
-    _ range: Range<Int>, _ parameters: Parameters
+    _ indices: [Int], _ parameters: Parameters
   ) throws(TinctureError) -> TorchTensor {
-    let batch = try inputs.batch(at: Array(range))
+    let batch = try inputs.batch(at: indices)
     let length = batch.ids.shape[1]
-    guard length > 1 else { return try TorchTensor.zeros([range.count, 2], on: batch.ids.device) }
+    guard length > 1 else {
+      return try TorchTensor.zeros([indices.count, 2], on: batch.ids.device)
+    }
     let states = try network.states(of: batch, parameters).slice(0..<length - 1, along: 1)
     let targets = try batch.ids.slice(1..<length, along: 1)
     let found = try network.scores(of: states, parameters).converted(to: .f32).logSoftmax()
       .gathered(at: targets.unsqueezed(at: -1), along: -1).squeezed(at: -1)
-    var counted = try TorchTensor.ones([range.count, length - 1], on: batch.ids.device)
+    var counted = try TorchTensor.ones([indices.count, length - 1], on: batch.ids.device)
     if let mask = batch.mask {
       counted = try (mask.slice(1..<length, along: 1) .& mask.slice(0..<length - 1, along: 1))
         .converted(to: .f32)
     }
     let losses = try (found * counted).sum(along: 1) * -1
     return try TorchTensor.stacked([losses, counted.sum(along: 1)], along: 1)
+  }
+
+  func mask(of indices: [Int]) throws(TinctureError) -> TorchTensor? {
+    try inputs.batch(at: indices).mask
   }
 
   func observations(_ outputs: TaskOutputs) throws(TinctureError) -> Observations {

@@ -7,19 +7,23 @@ package import TinctureTorch
 
 /// A task as what learns from it sees it: batches of any examples, and labels only where they are asked for.
 package struct LearningTask: Sendable {
-  private enum Content: Sendable {
+  enum Content: Sendable {
     case images(any ImageEncoder)
     case texts(any TextEncoder, TokenInputs)
     case classified(any TextClassifier, TokenInputs)
+    case language(any LanguageModel, TokenInputs)
   }
 
   /// The task's name.
   package let name: String
   /// The head; nil where the network ends with scores.
   package let head: TaskHead?
-  private let content: Content
-  private let context: TaskContext
-  private let data: TaskData
+  let content: Content
+  let context: TaskContext
+  let data: TaskData
+
+  /// Whether each token of a text is scored, and not the text.
+  package var isLanguage: Bool { if case .language = content { true } else { false } }
 
   /// The number of examples.
   package var count: Int { data.count }
@@ -45,7 +49,8 @@ package struct LearningTask: Sendable {
     context.needsTargets = needsLabels
     self.context = context
     name = task.name
-    data = try TaskData(context)
+    // The labels of a language model are the texts themselves.
+    data = try TaskData(context, needsTargets: !(network is any LanguageModel))
     switch network {
     case let network as any ImageEncoder:
       content = .images(network)
@@ -54,38 +59,38 @@ package struct LearningTask: Sendable {
       content = .classified(network, try TokenInputs(data, context))
       head = nil
       return
+    case let network as any LanguageModel:
+      content = .language(network, try TokenInputs(data, context))
+      head = nil
+      return
     case let network as any TextEncoder:
       content = .texts(network, try TokenInputs(data, context))
       head = try context.head(width: network.featureWidth)
     default:
       throw context.refusal(
-        "cannot be learned from: it needs an encoder of images or texts, or a classifier.")
+        "cannot be learned from: it needs an encoder of images or texts, a classifier or a language model."
+      )
     }
     if head == nil {
       throw context.refusal("cannot be learned from without a 'head', which tells its classes.")
     }
   }
 
-  /// What the network makes of some examples: features, or scores where it has no separate head.
-  ///
-  /// - Parameters:
-  ///   - indices: The examples.
-  ///   - parameters: The network's parameters.
-  /// - Returns: Rows of numbers, one for each example.
-  /// - Throws: `data` when examples do not fit the network, `io` when reading fails, `engine`.
-  package func features(
-    of indices: [Int], _ parameters: Parameters
-  ) throws(TinctureError) -> TorchTensor {
+  /// Mixes everything but parameters on which features depend into a digest.
+  func update(_ digest: inout ContentDigest) throws(TinctureError) {
     switch content {
-    case .images(let network):
-      let images = try context.images(
-        data, at: indices, size: network.imageSize, network.channels)
-      return try network.features(of: images, parameters)
+    case .images(let network): digest.update("images \(network) \(context.suite.input)")
     case .texts(let network, let inputs):
-      return try network.features(of: inputs.batch(at: indices), parameters)
+      digest.update("texts \(network)")
+      inputs.update(&digest)
     case .classified(let network, let inputs):
-      return try network.logits(of: inputs.batch(at: indices), parameters)
+      digest.update("classified texts \(network)")
+      inputs.update(&digest)
+    case .language(let network, let inputs):
+      digest.update("language \(network)")
+      inputs.update(&digest)
     }
+    try data.update(&digest)
   }
 
   /// The labels of some examples.
@@ -93,9 +98,12 @@ package struct LearningTask: Sendable {
   /// - Parameters:
   ///   - indices: The examples.
   ///   - classCount: How many classes there are.
-  /// - Returns: A label for each.
+  /// - Returns: A label for each row of ``TaskAnswers/features``; for a language model the tokens that follow.
   /// - Throws: `data` for a label that no class has.
   package func labels(of indices: [Int], classCount: Int) throws(TinctureError) -> [Int] {
+    if case .language(_, let inputs) = content {
+      return try FollowingTokens(inputs.batch(at: indices)).labels
+    }
     let labels = try data.labels(at: indices)
     if let row = labels.firstIndex(where: { !(0..<classCount).contains($0) }) {
       throw TinctureError(
@@ -129,5 +137,25 @@ extension Evaluator {
     let runner = try context.runner(parameters.network)
     let (outputs, _) = try outputs(of: parameters, nil, runner, observer)
     return (outputs.values, outputs.rowLength)
+  }
+
+  /// Measures a model at a task, without the cache.
+  ///
+  /// - Parameters:
+  ///   - parameters: The model's parameters by the names of the suite's network.
+  ///   - task: The task.
+  /// - Returns: The figure.
+  /// - Throws: What does not fit, `io`, `interrupted`.
+  package func score(
+    _ parameters: Parameters, for task: EvaluationTask
+  ) throws(TinctureError) -> TaskScore {
+    var metric = try MetricRegistry.metric(named: task.metric, settings: task.settings)
+    let context = TaskContext(
+      suite: suite, task: task, metric: metric.info, device: device, exampleLimit: exampleLimit)
+    let runner = try context.runner(suite.network)
+    try metric.add(runner.observations(outputs(runner, parameters) { _ in }))
+    return TaskScore(
+      task: task.name, metric: metric.info, value: metric.value, details: metric.details,
+      exampleCount: runner.count)
   }
 }

@@ -6,7 +6,7 @@ internal import TinctureTorch
 
 /// What a model has for one task beside the tensors that all tasks share, on a device.
 struct TaskPart {
-  private let name: String
+  let name: String
   private let tensors: [String: TorchTensor]
   private let normalizesFeatures: Bool
   private let bytes: [(role: String, bytes: [UInt8])]
@@ -51,6 +51,15 @@ struct TaskPart {
 
   /// A tensor of a role.
   func tensor(_ role: String) -> TorchTensor? { tensors[role] }
+
+  /// The blocks whose tokens the part corrects.
+  var correctedBlocks: Set<Int> {
+    Set(
+      tensors.keys.compactMap { role in
+        let parts = role.split(separator: ".")
+        return parts.count == 4 && role.hasPrefix("surgery.blocks.") ? Int(parts[2]) : nil
+      })
+  }
 
   /// The part's head, if it has one.
   func head(width: Int) throws(TinctureError) -> TaskHead? {

@@ -14,11 +14,19 @@ protocol TaskRunner {
 
   /// The outputs for some of the examples, a row of numbers for each.
   func outputs(
-    _ range: Range<Int>, _ parameters: Parameters
+    _ indices: [Int], _ parameters: Parameters
   ) throws(TinctureError) -> TorchTensor
+
+  /// Which tokens of some of the examples belong to texts, [N, tokens]; nil when nothing is padded.
+  func mask(of indices: [Int]) throws(TinctureError) -> TorchTensor?
 
   /// All outputs together with what is true.
   func observations(_ outputs: TaskOutputs) throws(TinctureError) -> Observations
+}
+
+extension TaskRunner {
+  /// Nothing is padded.
+  func mask(of indices: [Int]) throws(TinctureError) -> TorchTensor? { nil }
 }
 
 /// Where and on what a task runs.
@@ -62,6 +70,15 @@ struct TaskContext {
     return try task.head.map { (reference) throws(TinctureError) in
       try TaskHead(reading: reference, width: width, in: suite, on: device)
     }
+  }
+
+  /// What the part of the model does to features or to the scores with which a network ends.
+  ///
+  /// - Parameter width: The numbers in a row.
+  /// - Returns: The correction, or nil when there is none.
+  /// - Throws: `checkpoint` when it does not fit.
+  func correction(width: Int) throws(TinctureError) -> LowRankCorrection? {
+    try part?.correction(width: width)
   }
 
   /// The failure of a task whose settings do not fit its network.

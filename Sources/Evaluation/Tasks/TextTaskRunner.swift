@@ -17,23 +17,26 @@ struct TextTaskRunner: TaskRunner {
   private let context: TaskContext
   private let data: TaskData
   private let head: TaskHead?
+  private let correction: LowRankCorrection?
   private let inputs: TokenInputs
 
   init(_ model: Model, _ context: TaskContext) throws(TinctureError) {
     try context.requireMetric([.classes, .scores, .numbers])
     self.model = model
     self.context = context
-    data = try TaskData(context)
+    data = try TaskData(context, needsTargets: context.needsTargets)
     inputs = try TokenInputs(data, context)
     switch model {
     case .encoder(let network):
       head = try context.head(width: network.featureWidth)
       if head == nil { throw context.refusal("needs a 'head': the network ends with features.") }
-    case .classifier:
+      correction = try context.correction(width: network.featureWidth)
+    case .classifier(let network):
       head = nil
       if context.task.head != nil {
         throw context.refusal("has a 'head', but the network has one of its own; leave it out.")
       }
+      correction = try context.correction(width: network.classCount)
     }
   }
 
@@ -47,15 +50,22 @@ struct TextTaskRunner: TaskRunner {
   }
 
   func outputs(
-    _ range: Range<Int>, _ parameters: Parameters
+    _ indices: [Int], _ parameters: Parameters
   ) throws(TinctureError) -> TorchTensor {
-    let batch = try inputs.batch(at: Array(range))
+    let batch = try inputs.batch(at: indices)
     switch model {
-    case .classifier(let network): return try network.logits(of: batch, parameters)
+    case .classifier(let network):
+      let scores = try network.logits(of: batch, parameters)
+      return try correction?(scores) ?? scores
     case .encoder(let network):
-      let features = try network.features(of: batch, parameters)
+      var features = try network.features(of: batch, parameters)
+      if let correction { features = try correction(features) }
       return try head?(features) ?? features
     }
+  }
+
+  func mask(of indices: [Int]) throws(TinctureError) -> TorchTensor? {
+    try inputs.batch(at: indices).mask
   }
 
   func observations(_ outputs: TaskOutputs) throws(TinctureError) -> Observations {

@@ -1,4 +1,4 @@
-internal import Synchronization
+package import TinctureMerging
 package import TinctureTensors
 package import TinctureTorch
 
@@ -6,7 +6,7 @@ package import TinctureTorch
 ///
 /// The merged tensors are the leaves: their derivatives G are dense, and ∂loss/∂λ = ⟨G, τ⟩ follows by one pass
 /// over the task vectors.
-package final class CoefficientMerge: LearnableMerge {
+package final class CoefficientMerge: CoefficientLearning {
   /// The base and the task vectors.
   package let vectors: TaskVectorSet
   /// The coefficients.
@@ -16,13 +16,15 @@ package final class CoefficientMerge: LearnableMerge {
   private var optimizer: CoefficientOptimizer
   private var gradient: [Float]
   private let begun: [Float]
+  private var kept: [Float]?
 
   /// Begins with the coefficients of the settings.
   ///
   /// - Parameters:
   ///   - vectors: The base and the task vectors.
   ///   - settings: How coefficients move.
-  ///   - chunkCounts: How many chunks each tensor has, in place of the settings' number.
+  ///   - chunkCounts: How many chunks or parts each tensor has, in place of the settings' number; 0 learns
+  ///     nothing for it.
   ///   - device: Where merged tensors shall lie.
   package init(
     _ vectors: TaskVectorSet, _ settings: CoefficientSettings, chunkCounts: [Int]? = nil,
@@ -37,7 +39,8 @@ package final class CoefficientMerge: LearnableMerge {
       : Array(repeating: settings.starts.first ?? 0, count: vectors.taskCount)
     table = CoefficientTable(
       settings.granularity, tensors: vectors.tensors, starts: starts, link: settings.link,
-      chunkCounts: chunkCounts ?? vectors.tensors.map { _ in settings.chunks })
+      chunkCounts: chunkCounts ?? vectors.tensors.map { _ in settings.chunks },
+      seed: settings.seed)
     optimizer = CoefficientOptimizer(count: table.raw.count, learningRate: settings.rate)
     optimizer.rule = settings.rule
     optimizer.decay = settings.decay
@@ -46,49 +49,33 @@ package final class CoefficientMerge: LearnableMerge {
   }
 
   package func assemble() throws(TinctureError) -> MergedTensors {
+    try vectors.assemble(table, on: device)
+  }
+
+  /// The merged tensors by name, in memory.
+  ///
+  /// - Throws: What reading throws.
+  package func readers() throws(TinctureError) -> [String: any TensorReader] {
     let (vectors, table) = (vectors, table)
-    let merged = Mutex<[FloatMemory?]>(Array(repeating: nil, count: vectors.tensors.count))
-    try inParallel(vectors.tensors.count, workers: vectors.workers) {
-      (index) throws(TinctureError) in
-      let values = try vectors.merged(index, table)
-      merged.withLock { $0[index] = values }
+    return try MergedModel.readers(vectors) { (index) throws(TinctureError) in
+      try vectors.merged(index, table)
     }
-    var tensors: [TorchTensor] = []
-    for (index, values) in merged.withLock({ $0 }).enumerated() {
-      guard let values else { continue }
-      tensors.append(
-        try values.tensor(vectors.tensors[index].extents, on: device).requiringGradient())
-    }
-    return MergedTensors(tensors: tensors, leaves: tensors)
   }
 
   package func accumulate(_ gradients: [TorchTensor]) throws(TinctureError) -> Bool {
-    let (vectors, table) = (vectors, table)
-    let products = Mutex<[[Double]]>(Array(repeating: [], count: gradients.count))
-    try inParallel(gradients.count, workers: vectors.workers) { (index) throws(TinctureError) in
-      var own: Result<[Double], TinctureError> = .success([])
-      try gradients[index].withBytes(as: .f32) { bytes in
-        own = Result { () throws(TinctureError) in
-          try vectors.products(index, bytes.bindMemory(to: Float.self).span, table)
-        }
-      }
-      let found = try own.get()
-      products.withLock { $0[index] = found }
-    }
-    let found = products.withLock { $0 }
-    guard found.allSatisfy({ $0.allSatisfy(\.isFinite) }) else { return false }
-    for (index, value) in table.gradient(found).enumerated() { gradient[index] += value }
+    guard let products = try vectors.products(gradients, table) else { return false }
+    for (index, value) in table.gradient(products).enumerated() { gradient[index] += value }
     return true
   }
 
   package func step(_ step: Int, of count: Int) throws(TinctureError) {
-    if settings.anchoring > 0 {
-      for index in gradient.indices {
-        let difference = table.raw[index] - begun[index]
-        let sign: Float = difference > 0 ? 1 : difference < 0 ? -1 : 0
-        gradient[index] +=
-          sign * table.link.slope(table.raw[index]) * Float(settings.anchoring)
-          / Float(gradient.count)
+    addAnchoring()
+    addPenalty()
+    if let limit = settings.largestGradient {
+      let length = gradient.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
+      if length > limit {
+        let factor = Float(limit / (length + 1e-6))
+        for index in gradient.indices { gradient[index] *= factor }
       }
     }
     optimizer.learningRate = settings.rate * settings.schedule.factor(step, of: count)
@@ -96,21 +83,43 @@ package final class CoefficientMerge: LearnableMerge {
     for index in gradient.indices { gradient[index] = 0 }
   }
 
-  package var coefficientRange: ClosedRange<Double>? {
-    let values = table.raw.map { Double(table.link.coefficient($0)) }
-    guard let least = values.min(), let greatest = values.max() else { return nil }
-    return least...greatest
+  private func addAnchoring() {
+    guard settings.anchoring > 0 else { return }
+    for index in gradient.indices {
+      let difference = table.raw[index] - begun[index]
+      let sign: Float = difference > 0 ? 1 : difference < 0 ? -1 : 0
+      gradient[index] +=
+        sign * table.link.slope(table.raw[index]) * Float(settings.anchoring)
+        / Float(gradient.count)
+    }
   }
+
+  private func addPenalty() {
+    guard let penalty = settings.penalty else { return }
+    let slopes = table.normSlopes(exponent: penalty.exponent)
+    for index in gradient.indices { gradient[index] += Float(penalty.weight) * slopes[index] }
+  }
+
+  package func keep() { kept = table.raw }
+
+  package func takeKept() { if let kept { table.raw = kept } }
 
   package func save(into snapshot: inout FitSnapshot) throws(TinctureError) {
     snapshot.set("coefficients", table.raw)
     snapshot.set("coefficients.first", optimizer.first)
     snapshot.set("coefficients.second", optimizer.second)
+    snapshot.set("coefficients.gradient", gradient)
+    snapshot.set("coefficients.kept", kept ?? [])
     snapshot.numbers["coefficients.steps"] = optimizer.steps
+    snapshot.numbers["coefficients.kept"] = kept == nil ? 0 : 1
   }
 
   package func restore(from snapshot: FitSnapshot) throws(TinctureError) {
     table.raw = try snapshot.floats("coefficients", count: table.raw.count)
+    gradient = try snapshot.floats("coefficients.gradient", count: gradient.count)
+    let hasKept = try snapshot.number("coefficients.kept") == 1
+    let values = try snapshot.floats("coefficients.kept", count: hasKept ? gradient.count : 0)
+    kept = hasKept ? values : nil
     optimizer.restore(
       first: try snapshot.doubles("coefficients.first", count: table.raw.count),
       second: try snapshot.doubles("coefficients.second", count: table.raw.count),

@@ -14,6 +14,8 @@ public struct CoefficientTable: Sendable, Hashable {
     case layer = "layer_wise"
     /// Those of a chunk of a tensor.
     case chunk = "chunk_wise"
+    /// Those of a random part of a matrix or of a tensor of more axes; vectors are not divided.
+    case part = "part_wise"
   }
 
   /// How coefficients follow from the raw values.
@@ -42,6 +44,7 @@ public struct CoefficientTable: Sendable, Hashable {
   /// The raw values, row after row.
   public internal(set) var raw: [Float]
   private let tensorChunks: [[Chunk]]
+  private let tensorParts: [RandomParts?]
   private let fixed: [Float]
   private let isCommon: Bool
 
@@ -52,10 +55,12 @@ public struct CoefficientTable: Sendable, Hashable {
   ///   - tensors: What is merged.
   ///   - starts: The coefficient of each task with which all rows begin.
   ///   - link: How coefficients follow from the raw values.
-  ///   - chunkCounts: For `chunk`, how many chunks each tensor has; 0 learns nothing for it.
+  ///   - chunkCounts: How many chunks or parts each tensor has; 0 learns nothing for it, whatever shares
+  ///     coefficients.
+  ///   - seed: The seed of random parts.
   public init(
     _ granularity: Granularity, tensors: [TaskVectorSet.Tensor], starts: [Float], link: Link,
-    chunkCounts: [Int]? = nil
+    chunkCounts: [Int]? = nil, seed: UInt64 = 0
   ) {
     taskCount = starts.count
     self.link = link
@@ -68,8 +73,14 @@ public struct CoefficientTable: Sendable, Hashable {
       return rowCount - 1
     }
     var chunks: [[Chunk]] = []
+    var parts = [RandomParts?](repeating: nil, count: tensors.count)
     for (index, tensor) in tensors.enumerated() {
       let whole = 0..<tensor.elementCount
+      let wanted = chunkCounts?[index] ?? 1
+      guard wanted > 0 else {
+        chunks.append([Chunk(elements: whole, row: nil)])
+        continue
+      }
       switch granularity {
       case .task: chunks.append([Chunk(elements: whole, row: 0)])
       case .layer: chunks.append([Chunk(elements: whole, row: newRow())])
@@ -78,26 +89,50 @@ public struct CoefficientTable: Sendable, Hashable {
         if let layer = tensor.layer { rowOfLayer[layer] = row }
         chunks.append([Chunk(elements: whole, row: row)])
       case .chunk:
-        let count = min(chunkCounts?[index] ?? 1, max(1, tensor.elementCount))
-        guard count > 0 else {
-          chunks.append([Chunk(elements: whole, row: nil)])
-          continue
-        }
+        let count = min(wanted, max(1, tensor.elementCount))
         chunks.append(
           (0..<count).map { part in
             let begin = tensor.elementCount * part / count
             let end = tensor.elementCount * (part + 1) / count
             return Chunk(elements: begin..<end, row: newRow())
           })
+      case .part:
+        let count = tensor.extents.count > 1 ? wanted : 1
+        if count > 1 { parts[index] = RandomParts(count, seed: seed, tensor: tensor.name) }
+        chunks.append((0..<count).map { _ in Chunk(elements: whole, row: newRow()) })
       }
     }
     tensorChunks = chunks
+    tensorParts = parts
     let begun = starts.map { link.raw($0) }
     raw = (0..<rowCount).flatMap { _ in begun }
   }
 
   /// The chunks of a tensor, in order, which cover it.
   func chunks(_ tensor: Int) -> [Chunk] { tensorChunks[tensor] }
+
+  /// How the elements of a tensor belong to its chunks, where these are random parts of it.
+  public func parts(_ tensor: Int) -> RandomParts? { tensorParts[tensor] }
+
+  /// The least and the greatest coefficient that is learned.
+  var range: ClosedRange<Double>? {
+    let values = raw.map { Double(link.coefficient($0)) }
+    guard let least = values.min(), let greatest = values.max() else { return nil }
+    return least...greatest
+  }
+
+  /// A table with coefficients for each tensor, given as they are.
+  ///
+  /// - Parameters:
+  ///   - tensors: What is merged.
+  ///   - coefficients: For each tensor a coefficient for every task.
+  ///   - others: The coefficients of tensors that are not in the table.
+  public init(
+    _ tensors: [TaskVectorSet.Tensor], coefficients: [[Float]], others: [Float]
+  ) {
+    self.init(.layer, tensors: tensors, starts: others, link: .identity)
+    raw = coefficients.flatMap(\.self)
+  }
 
   /// The coefficients of a row, one for each task.
   func coefficients(_ row: Int?) -> [Float] {
@@ -108,7 +143,8 @@ public struct CoefficientTable: Sendable, Hashable {
   /// The coefficients of a tensor's chunks with their elements.
   ///
   /// - Parameter tensor: The number of the tensor.
-  /// - Returns: Ranges that cover the tensor, each with a coefficient for every task.
+  /// - Returns: Ranges that cover the tensor, each with a coefficient for every task; for random parts each
+  ///   range is the whole tensor.
   public func coefficients(ofTensor tensor: Int) -> [(elements: Range<Int>, values: [Float])] {
     tensorChunks[tensor].map { ($0.elements, coefficients($0.row)) }
   }

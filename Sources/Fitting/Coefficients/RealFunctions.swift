@@ -12,3 +12,15 @@ func naturalLog(_ x: Double) -> Double { log(x) }
 
 /// cos x.
 func cosineOf(_ x: Double) -> Double { cos(x) }
+
+/// sin x.
+func sineOf(_ x: Double) -> Double { sin(x) }
+
+/// The angle whose cosine is x.
+func angle(ofCosine x: Double) -> Double { acos(max(-1, min(1, x))) }
+
+/// xᵖ.
+func powerOf(_ x: Double, _ exponent: Double) -> Double { pow(x, exponent) }
+
+/// eˣ.
+func exponential(_ x: Double) -> Double { exp(x) }

@@ -8,6 +8,14 @@ public struct FitHistory: Sendable, Hashable {
   public let roundCount: Int
   /// The loss of each task's turn, in the order of the tasks, round by round; nil where the turn was skipped.
   public internal(set) var losses: [[Double?]] = []
+  /// The share of right answers of each task on what was held out, at the start and after each pass.
+  public internal(set) var validations: [[Double]] = []
+  /// How good each of them was; the greatest is kept.
+  public internal(set) var validationScores: [Double] = []
+  /// Whether the fit ended before its last round.
+  public internal(set) var hasStopped = false
+  /// How many turns were taken in since the merge moved.
+  var pendingTurns = 0
   /// How many turns were skipped because no example was kept.
   public internal(set) var emptyTurns = 0
   /// How many turns were skipped because the loss or a derivative was not finite.
@@ -37,6 +45,9 @@ public struct FitHistory: Sendable, Hashable {
     return found
   }
 
+  /// Whether there is no further round.
+  var isFinished: Bool { hasStopped || losses.count >= roundCount }
+
   mutating func skipNonFinite(limit: Int, _ task: String) throws(TinctureError) {
     nonFiniteTurns += 1
     nonFiniteInARow += 1
@@ -51,6 +62,11 @@ public struct FitHistory: Sendable, Hashable {
   func save(into snapshot: inout FitSnapshot) {
     snapshot.set("losses", losses.flatMap { $0.map { $0 ?? .nan } })
     snapshot.numbers["rounds"] = losses.count
+    snapshot.set("validations", validations.flatMap(\.self))
+    snapshot.set("validation_scores", validationScores)
+    snapshot.numbers["validations"] = validations.count
+    snapshot.numbers["stopped"] = hasStopped ? 1 : 0
+    snapshot.numbers["pending"] = pendingTurns
     snapshot.numbers["empty"] = emptyTurns
     snapshot.numbers["not_finite"] = nonFiniteTurns
     snapshot.numbers["not_finite_in_a_row"] = nonFiniteInARow
@@ -62,6 +78,14 @@ public struct FitHistory: Sendable, Hashable {
     losses = (0..<rounds).map { round in
       values[round * tasks.count..<(round + 1) * tasks.count].map { $0.isNaN ? nil : $0 }
     }
+    let checks = try snapshot.number("validations")
+    let shares = try snapshot.doubles("validations", count: checks * tasks.count)
+    validations = (0..<checks).map {
+      Array(shares[$0 * tasks.count..<($0 + 1) * tasks.count])
+    }
+    validationScores = try snapshot.doubles("validation_scores", count: checks)
+    hasStopped = try snapshot.number("stopped") == 1
+    pendingTurns = try snapshot.number("pending")
     emptyTurns = try snapshot.number("empty")
     nonFiniteTurns = try snapshot.number("not_finite")
     nonFiniteInARow = try snapshot.number("not_finite_in_a_row")

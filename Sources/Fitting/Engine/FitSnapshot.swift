@@ -83,6 +83,16 @@ package struct FitSnapshot {
     return found
   }
 
+  /// The snapshot of a fit at a path, if there is one of the same settings, models and data.
+  ///
+  /// A damaged one is no reason not to begin anew.
+  package static func found(at path: FilePath?, _ identity: String) -> FitSnapshot? {
+    guard let path, FileKind(of: path) == .file, let found = try? FitSnapshot(opening: path),
+      found.identity == identity
+    else { return nil }
+    return found
+  }
+
   /// Reads a snapshot.
   ///
   /// - Parameter path: The file.

@@ -1,3 +1,4 @@
+package import TinctureNetworks
 package import TinctureTensors
 package import TinctureTorch
 
@@ -27,6 +28,12 @@ package protocol LearnableMerge: AnyObject {
   /// - Throws: What LibTorch throws.
   func step(_ step: Int, of count: Int) throws(TinctureError)
 
+  /// Remembers the present state as the best one.
+  func keep()
+
+  /// Returns to the state that was remembered last, if one was.
+  func takeKept()
+
   /// The least and the greatest coefficient, where there are coefficients.
   var coefficientRange: ClosedRange<Double>? { get }
 
@@ -39,16 +46,39 @@ package protocol LearnableMerge: AnyObject {
   func restore(from snapshot: FitSnapshot) throws(TinctureError)
 }
 
+/// A merge that ends with coefficients of task vectors.
+package protocol CoefficientLearning: LearnableMerge {
+  /// The coefficients.
+  var table: CoefficientTable { get }
+}
+
+extension CoefficientLearning {
+  /// The least and the greatest coefficient.
+  package var coefficientRange: ClosedRange<Double>? { table.range }
+}
+
+extension LearnableMerge {
+  /// Remembers nothing: for merges that are never validated.
+  package func keep() {}
+  /// Stays as it is.
+  package func takeKept() {}
+}
+
 /// A merged model in the middle of a fit.
 package struct MergedTensors {
   /// The tensors, in the order of the task vectors' tensors.
   package let tensors: [TorchTensor]
   /// What losses are differentiated by: these tensors, or what they were computed from.
   package let leaves: [TorchTensor]
+  /// What makes parameters of perceptrons anew for every input, where something does.
+  package let router: (any ParameterRouter)?
 
   /// Describes a model.
-  package init(tensors: [TorchTensor], leaves: [TorchTensor]) {
+  package init(
+    tensors: [TorchTensor], leaves: [TorchTensor], router: (any ParameterRouter)? = nil
+  ) {
     self.tensors = tensors
     self.leaves = leaves
+    self.router = router
   }
 }

@@ -9,11 +9,13 @@ package import TinctureTorch
 /// What is to be learned from: the steps of a merge beside the tasks of a suite.
 package struct LearningProblem: Sendable {
   /// The suite with a task for each model, in the order of the models.
-  package let suite: EvaluationSuite
+  package private(set) var suite: EvaluationSuite
   /// The network under the names of the models.
   package let network: any Network
   /// A step for each tensor that the network needs and that is merged.
-  package let steps: [MergeStep]
+  package private(set) var steps: [MergeStep]
+  /// The tasks of the suite for which there is no model.
+  package let otherTasks: [EvaluationTask]
   /// The readers of the tensors that the network needs and that are merely copied.
   package let constants: [String: any TensorReader]
   /// What the recipe says about the data.
@@ -67,13 +69,15 @@ package struct LearningProblem: Sendable {
       throw error
     }
     let models = whole.values.first?.models ?? []
-    suite.tasks = try Self.matched(suite, models, data)
     if let file = data.file {
       let place = Self.place(file.value, data.source)
       for index in suite.tasks.indices {
         suite.tasks[index].data.file = FilePath.absolute(place).string
       }
     }
+    let tasks = try Self.matched(suite, models, data)
+    otherTasks = suite.tasks.filter { task in !tasks.contains { $0.name == task.name } }
+    suite.tasks = tasks
     var shapes = whole.mapValues(\.shape.extents)
     for (name, reader) in copied { shapes[name] = reader.shape.extents }
     network = try suite.network.fitted(to: shapes)
@@ -108,6 +112,44 @@ package struct LearningProblem: Sendable {
     return tasks
   }
 
+  /// Opens a task of the suite for which there is no model.
+  ///
+  /// - Parameters:
+  ///   - name: The task.
+  ///   - needsLabels: Whether it must be known what is true.
+  /// - Returns: The task.
+  /// - Throws: `recipe` that lists the tasks there are, and what is wrong with data and head.
+  package func otherTask(
+    _ name: String, needsLabels: Bool
+  ) throws(TinctureError) -> LearningTask {
+    guard let task = otherTasks.first(where: { $0.name == name }) else {
+      let known = otherTasks.map(\.name).joined(separator: ", ")
+      throw data.source.error(
+        at: data.position,
+        "The suite has no task '\(name)' without a model"
+          + (known.isEmpty ? "; all its tasks have one." : "; there are \(known)."))
+    }
+    return try LearningTask(
+      task, of: suite, network, on: device, limit: data.limit?.value, needsLabels: needsLabels)
+  }
+
+  /// The same with some of the models and their tasks.
+  ///
+  /// - Parameter tasks: The positions of the tasks.
+  /// - Returns: A problem in which they are numbered from 0.
+  package func selecting(_ tasks: [Int]) -> LearningProblem {
+    var other = self
+    other.suite.tasks = tasks.map { suite.tasks[$0] }
+    other.steps = steps.map { step in
+      MergeStep(
+        index: step.index, name: step.name, shape: step.shape, dtype: step.dtype,
+        base: step.base, models: tasks.map { step.models[$0] },
+        modelIndices: tasks.map { step.modelIndices[$0] }, parameters: step.parameters,
+        layer: step.layer, depth: step.depth, output: step.output)
+    }
+    return other
+  }
+
   /// The base and the task vectors.
   ///
   /// - Parameters:
@@ -126,9 +168,25 @@ package struct LearningProblem: Sendable {
 
   /// The tensors that are merely copied, on the device.
   package func constantTensors() throws(TinctureError) -> [String: TorchTensor] {
+    try tensors(of: constants)
+  }
+
+  /// The parameters of a model.
+  ///
+  /// - Parameter readers: Its tensors by the network's names.
+  /// - Returns: The tensors on the device, in single precision.
+  /// - Throws: What reading throws.
+  package func parameters(
+    _ readers: [String: any TensorReader]
+  ) throws(TinctureError) -> Parameters { Parameters(try tensors(of: readers)) }
+
+  /// Tensors on the device.
+  func tensors(
+    of readers: [String: any TensorReader]
+  ) throws(TinctureError) -> [String: TorchTensor] {
     var tensors: [String: TorchTensor] = [:]
     let window = ReadWindow(byteCount: 1 << 20)
-    for (name, reader) in constants {
+    for (name, reader) in readers {
       let memory = try FloatMemory(count: reader.shape.elementCount) {
         (span) throws(TinctureError) in
         _ = try reader.read(0..<span.count, into: &span, window: window)
@@ -142,6 +200,13 @@ package struct LearningProblem: Sendable {
   package func expert(_ task: Int) -> [String: any TensorReader] {
     var readers = constants
     for step in steps { readers[step.name] = step.models[task] }
+    return readers
+  }
+
+  /// The tensors of the base by their names.
+  package var base: [String: any TensorReader] {
+    var readers = constants
+    for step in steps { readers[step.name] = step.base }
     return readers
   }
 

@@ -1,6 +1,5 @@
 internal import Foundation
 package import SystemPackage
-internal import TinctureCheckpoints
 internal import TinctureData
 internal import TinctureEvaluation
 package import TinctureMerging
@@ -56,23 +55,33 @@ package struct MergeFit {
   private func learn(_ observer: (FitHistory) -> Void) throws(TinctureError) -> FitOutcome {
     let learners = try makeLearners()
     let constants = try problem.constantTensors()
-    var history = FitHistory(
-      tasks: learners.map(\.task.name), roundCount: settings.rounds)
+    // A pass ends when the task with the fewest examples has seen all of them.
+    let passLength = max(1, learners.map(\.batchCount).min() ?? 1)
+    let rounds = settings.passes.map { $0 * passLength } ?? settings.rounds
+    var history = FitHistory(tasks: learners.map(\.task.name), roundCount: rounds)
     try restore(&history, learners)
+    let validation = try FitValidation(learners, problem, settings)
+    if let validation, history.validations.isEmpty {
+      try validation.check(merge, parameters(merge.assemble(), constants), &history)
+    }
     var keeper = SnapshotKeeper(snapshotPath, interval: .seconds(snapshotInterval))
-    while history.losses.count < settings.rounds {
+    while !history.isFinished {
       do throws(TinctureError) { try round(&history, learners, constants) } catch {
         // In the middle of a round nothing can be kept, but what the round began with.
         if error.code == .interrupted { try keeper.writeLast() }
         throw error
       }
       history.coefficientRange = merge.coefficientRange
+      let done = history.losses.count
+      if let validation, done == rounds || done.isMultiple(of: passLength) {
+        try validation.check(merge, parameters(merge.assemble(), constants), &history)
+      }
       observer(history)
-      let isLast = history.losses.count == settings.rounds
-      try keeper.keep(isLast: isLast) { () throws(TinctureError) in
+      try keeper.keep(isLast: history.isFinished) { () throws(TinctureError) in
         try snapshot(history, learners)
       }
     }
+    merge.takeKept()
     return FitOutcome(history: history, learners: learners, suite: problem.suite)
   }
 
@@ -92,7 +101,7 @@ package struct MergeFit {
       } else {
         let merged = try merge.assemble()
         current = (merged, parameters(merged, constants))
-        if !settings.stepsByTask { shared = current }
+        shared = current
       }
       let turn = try learners[task].turn(current.parameters, leaves: current.merged.leaves) {
         (gradients) throws(TinctureError) in try merge.accumulate(gradients)
@@ -105,13 +114,22 @@ package struct MergeFit {
         losses[task] = loss
         history.nonFiniteInARow = 0
         hasLearned = true
-        if settings.stepsByTask {
-          try merge.step(
-            number * learners.count + position, of: settings.rounds * learners.count)
-        }
+        history.pendingTurns += 1
       }
+      let turns = number * learners.count + position + 1
+      let allTurns = history.roundCount * learners.count
+      guard settings.stepsByTask, history.pendingTurns > 0,
+        history.pendingTurns >= settings.accumulation || turns == allTurns
+      else { continue }
+      history.pendingTurns = 0
+      shared = nil
+      let length = max(1, settings.accumulation)
+      try merge.step((turns - 1) / length, of: (allTurns + length - 1) / length)
     }
-    if !settings.stepsByTask, hasLearned { try merge.step(number, of: settings.rounds) }
+    if !settings.stepsByTask {
+      history.pendingTurns = 0
+      if hasLearned { try merge.step(number, of: history.roundCount) }
+    }
     history.losses.append(losses)
   }
 
@@ -126,32 +144,49 @@ package struct MergeFit {
   ) -> Parameters {
     var named = constants
     for (tensor, values) in zip(vectors.tensors, merged.tensors) { named[tensor.name] = values }
-    return Parameters(named)
+    return Parameters(named).routed(through: merged.router)
   }
 
   private func makeLearners() throws(TinctureError) -> [TaskLearner] {
-    let tasks = try problem.tasks(needsLabels: settings.objective.needsLabels)
-    let evaluator = problem.evaluator(interruption)
+    let tasks = try problem.tasks(needsLabels: settings.needsLabels)
     var learners: [TaskLearner] = []
     for (index, task) in tasks.enumerated() {
-      var expert: TorchTensor?
-      if settings.objective.needsExperts {
-        let (values, width) = try evaluator.scores(
-          of: problem.expert(index), for: problem.suite.tasks[index])
-        expert = try TorchTensor(
-          values, shape: [values.count / max(1, width), width], on: problem.device)
-      }
       learners.append(
         try TaskLearner(
-          task, index: index, expert: expert, tinted: tinted(index), settings))
+          task, index: index, expert: expertAnswers(index, task), tinted: tinted(index),
+          settings))
+    }
+    if let control = settings.controlTask {
+      let task = try problem.otherTask(control, needsLabels: settings.needsLabels)
+      learners.append(
+        try TaskLearner(task, index: tasks.count, expert: nil, tinted: [], settings))
     }
     return learners
+  }
+
+  /// What a task's expert makes of its examples, where the loss needs it.
+  private func expertAnswers(
+    _ index: Int, _ task: LearningTask
+  ) throws(TinctureError) -> ExpertAnswers? {
+    if settings.alignment != nil || (settings.objective.needsExperts && task.isLanguage) {
+      try interruption.check()
+      return try ExpertAnswers(
+        task, problem.parameters(problem.expert(index)),
+        blocks: settings.alignment?.blocks ?? [], batchSize: settings.batchSize)
+    }
+    guard settings.objective.needsExperts else { return nil }
+    let (values, width) = try problem.evaluator(interruption).scores(
+      of: problem.expert(index), for: problem.suite.tasks[index])
+    return ExpertAnswers(
+      scores: try TorchTensor(
+        values, shape: [values.count / max(1, width), width], on: problem.device))
   }
 
   /// The tensors of a task's own, which begin as the expert's.
   private func tinted(_ task: Int) throws(TinctureError) -> [(name: String, tensor: TorchTensor)] {
     guard !settings.tintedTensors.isEmpty else { return [] }
     var starts = [Float](repeating: 0, count: vectors.taskCount)
+    guard task < starts.count else { return [] }
     starts[task] = 1
     let table = CoefficientTable(
       .task, tensors: vectors.tensors, starts: starts, link: .identity)
@@ -192,13 +227,7 @@ package struct MergeFit {
   private func restore(
     _ history: inout FitHistory, _ learners: [TaskLearner]
   ) throws(TinctureError) {
-    guard let snapshotPath, FileKind(of: snapshotPath) == .file else { return }
-    let snapshot: FitSnapshot
-    do throws(TinctureError) { snapshot = try FitSnapshot(opening: snapshotPath) } catch {
-      // A damaged snapshot is no reason not to begin anew.
-      return
-    }
-    guard snapshot.identity == identity else { return }
+    guard let snapshot = FitSnapshot.found(at: snapshotPath, identity) else { return }
     try history.restore(from: snapshot)
     try merge.restore(from: snapshot)
     for learner in learners { try learner.restore(from: snapshot) }

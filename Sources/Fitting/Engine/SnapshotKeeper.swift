@@ -23,6 +23,7 @@ struct SnapshotKeeper {
   /// - Parameters:
   ///   - isLast: Whether no other follows; then the snapshot is written at once.
   ///   - make: Makes the snapshot.
+  /// - Throws: What `make` throws, `io` when writing fails.
   mutating func keep(
     isLast: Bool, _ make: () throws(TinctureError) -> FitSnapshot
   ) throws(TinctureError) {

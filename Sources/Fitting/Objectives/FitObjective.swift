@@ -21,11 +21,14 @@ public enum FitObjective: Sendable, Hashable {
   case expertDistribution(temperature: Double)
   /// What is true: the mean of −ln p of the label.
   case labels
+  /// The merged model's own answers as labels, of the examples of which it is at least so sure: the mean of
+  /// −ln p of its class.
+  case ownLabels(sureness: Double)
 
   /// Whether answers of experts are needed.
   package var needsExperts: Bool {
     switch self {
-    case .entropy, .labels: false
+    case .entropy, .labels, .ownLabels: false
     case .expertLabels, .expertDistribution: true
     }
   }
@@ -69,6 +72,14 @@ public enum FitObjective: Sendable, Hashable {
       guard let labels = targets.labels else { throw missing("labels") }
       let places = try TorchTensor(labels, on: scores.device).unsqueezed(at: 1)
       return (try scores.logSoftmax().gathered(at: places, along: 1).mean() * -1, count)
+    case .ownLabels(let sureness):
+      let logs = try scores.logSoftmax()
+      let labels = try scores.detached().argmax(along: 1, keepingAxes: true)
+      let own = try logs.gathered(at: labels, along: 1).squeezed(at: 1)
+      let kept = try (own.detached().exp() .>= sureness).converted(to: .f32)
+      let number = Int(try kept.sum().item(as: Float.self))
+      guard number > 0 else { return nil }
+      return (try (own * kept).sum() * (-1 / Double(number)), number)
     case .expertDistribution(let temperature):
       guard let expert = targets.expert else { throw missing("an expert's scores") }
       let logs = try (scores / temperature).logSoftmax()

@@ -9,22 +9,29 @@ package struct FitLog: Sendable {
   package static let fileNames = (json: "fit.json", page: "fit.html")
 
   private let history: FitHistory
+  private let stages: [(title: String, history: FitHistory)]
   private let method: String
   private let rows: [(name: String, values: [Float])]
+  private let notes: [(name: String, value: Double)]
 
   /// Takes what happened.
   ///
   /// - Parameters:
   ///   - history: The losses.
+  ///   - stages: The fits before this one, where one was made after another.
   ///   - method: The name of the method.
   ///   - tensors: What was merged.
   ///   - table: The coefficients, where there are some.
+  ///   - notes: Further figures with their names.
   package init(
-    _ history: FitHistory, method: String, _ tensors: [TaskVectorSet.Tensor] = [],
-    _ table: CoefficientTable? = nil
+    _ history: FitHistory, stages: [(title: String, history: FitHistory)] = [], method: String,
+    _ tensors: [TaskVectorSet.Tensor] = [], _ table: CoefficientTable? = nil,
+    notes: [(name: String, value: Double)] = []
   ) {
     self.history = history
+    self.stages = stages
     self.method = method
+    self.notes = notes
     rows =
       table.map { table in
         tensors.indices.map { (tensors[$0].name, table.meanCoefficients($0)) }
@@ -39,21 +46,41 @@ package struct FitLog: Sendable {
     ]
   }
 
+  private static func number(_ value: Double?) -> JSONValue {
+    value.map { $0.isFinite ? .number(String($0)) : .null } ?? .null
+  }
+
+  /// What happened in one fit.
+  private static func facts(_ history: FitHistory) -> [(String, JSONValue)] {
+    var facts: [(String, JSONValue)] = [
+      ("tasks", .array(history.tasks.map { .string($0) })),
+      ("rounds", .integer(history.losses.count)),
+      ("losses", .array(history.losses.map { .array($0.map(number)) })),
+      ("empty_turns", .integer(history.emptyTurns)),
+      ("non_finite_turns", .integer(history.nonFiniteTurns)),
+    ]
+    if !history.validations.isEmpty {
+      facts.append(("validations", .array(history.validations.map { .array($0.map(number)) })))
+      facts.append(("validation_scores", .array(history.validationScores.map(number))))
+    }
+    return facts
+  }
+
   private var json: JSONValue {
-    func number(_ value: Double?) -> JSONValue { value.map { .number(String($0)) } ?? .null }
     let table = rows.map { row in
       (row.name, JSONValue.array(row.values.map { .number(String($0)) }))
     }
-    return .object(
-      JSONObject([
-        ("method", .string(method)),
-        ("tasks", .array(history.tasks.map { .string($0) })),
-        ("rounds", .integer(history.losses.count)),
-        ("losses", .array(history.losses.map { .array($0.map(number)) })),
-        ("empty_turns", .integer(history.emptyTurns)),
-        ("non_finite_turns", .integer(history.nonFiniteTurns)),
-        ("coefficients", .object(JSONObject(table))),
-      ]))
+    var members = [("method", JSONValue.string(method))] + Self.facts(history)
+    members.append(("coefficients", .object(JSONObject(table))))
+    if !stages.isEmpty {
+      let stages = stages.map { stage in
+        JSONValue.object(
+          JSONObject([("title", .string(stage.title))] + Self.facts(stage.history)))
+      }
+      members.append(("stages", .array(stages)))
+    }
+    members.append(("notes", .object(JSONObject(notes.map { ($0.name, Self.number($0.value)) }))))
+    return .object(JSONObject(members))
   }
 
   private var page: ReportPage {
@@ -66,11 +93,30 @@ package struct FitLog: Sendable {
     facts.add("rounds", .count(history.losses.count))
     facts.add("turns without an example that took part", .count(history.emptyTurns))
     facts.add("turns that were not finite", .count(history.nonFiniteTurns))
+    for note in notes { facts.add(note.name, .decimal(note.value, 4)) }
     page.sections.append(ReportSection("The fit", [facts]))
     page.sections.append(
       ReportSection(
         "Loss of each task", note: "The mean over pieces of equal length, at most two hundred.",
-        [LineChart(title: "Loss of each task by round", curves: curves, unit: .number)]))
+        [LineChart(title: "Loss of each task by round", curves: curves(history), unit: .number)]))
+    for stage in stages {
+      page.sections.append(
+        ReportSection(
+          stage.title, note: "Learned before.",
+          [LineChart(title: stage.title, curves: curves(stage.history), unit: .number)]))
+    }
+    if history.validations.count > 1 {
+      let curves = history.tasks.enumerated().map { task, name in
+        LineChart.Curve(
+          name,
+          history.validations.enumerated().map { LineChart.Point(Double($0), $1[task]) })
+      }
+      page.sections.append(
+        ReportSection(
+          "Right answers on what was held out",
+          note: "At the start and after each pass; what did best is kept.",
+          [LineChart(title: "Share of right answers by pass", curves: curves, unit: .number)]))
+    }
     guard !rows.isEmpty else { return page }
     let map = HeatMap(
       title: "Coefficients by tensor and task", columns: history.tasks,
@@ -84,7 +130,7 @@ package struct FitLog: Sendable {
   }
 
   /// A curve for each task, of at most two hundred points.
-  private var curves: [LineChart.Curve] {
+  private func curves(_ history: FitHistory) -> [LineChart.Curve] {
     let count = history.losses.count
     let length = max(1, (count + 199) / 200)
     return history.tasks.indices.map { task in

@@ -4,12 +4,12 @@ internal import TinctureTorch
 /// Numbers in memory of their own, which LibTorch can use in place.
 ///
 /// Written by its maker, then only read: that is why it may be shared.
-final class FloatMemory: @unchecked Sendable {
-  let count: Int
+package final class FloatMemory: @unchecked Sendable {
+  package let count: Int
   private let start: UnsafeMutablePointer<Float>
 
   /// Makes room for numbers, which `fill` writes.
-  init<Failure: Error>(
+  package init<Failure: Error>(
     count: Int, _ fill: (inout MutableSpan<Float>) throws(Failure) -> Void
   ) throws(Failure) {
     self.count = count
@@ -17,6 +17,17 @@ final class FloatMemory: @unchecked Sendable {
     start.initialize(repeating: 0, count: max(1, count))
     var span = MutableSpan<Float>(_unsafeStart: start, count: count)
     try fill(&span)
+  }
+
+  /// The numbers.
+  var array: [Float] { Array(UnsafeBufferPointer(start: start, count: count)) }
+
+  /// The elements of a tensor.
+  convenience init(_ tensor: TorchTensor) throws(TinctureError) {
+    self.init(zeros: tensor.elementCount)
+    try tensor.detached().withBytes(as: .f32) { bytes in
+      fill(0..<count) { span in _ = Kernels.widen(bytes, as: .f32, into: &span) }
+    }
   }
 
   deinit { start.deallocate() }

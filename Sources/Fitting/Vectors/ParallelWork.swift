@@ -27,3 +27,22 @@ func inParallel(
   let failed = failures.withLock { $0 }
   if let first = failed.keys.min(), let error = failed[first] { throw error }
 }
+
+/// Makes values on several threads.
+///
+/// - Parameters:
+///   - count: How many values.
+///   - workers: How many threads.
+///   - make: Makes the value of a number.
+/// - Returns: The values in the order of their numbers.
+/// - Throws: The failure of the value with the lowest number among those that failed.
+func parallelMap<Value: Sendable>(
+  _ count: Int, workers: Int, _ make: @Sendable (Int) throws(TinctureError) -> Value
+) throws(TinctureError) -> [Value] {
+  let values = Mutex<[Value?]>(Array(repeating: nil, count: count))
+  try inParallel(count, workers: workers) { (index) throws(TinctureError) in
+    let value = try make(index)
+    values.withLock { $0[index] = value }
+  }
+  return values.withLock { $0 }.compactMap(\.self)
+}

@@ -1,4 +1,5 @@
-internal import TinctureTensors
+package import TinctureTensors
+internal import TinctureTorch
 
 extension TaskVectorSet {
   /// θ₀ + Σ λ τ of one tensor.
@@ -6,16 +7,31 @@ extension TaskVectorSet {
   /// - Parameters:
   ///   - index: The tensor.
   ///   - table: λ by chunk and task.
+  ///   - addingBase: Whether θ₀ is added.
   /// - Returns: The elements in row-major order.
   /// - Throws: What reading throws.
   /// - Complexity: O(T n).
-  func merged(_ index: Int, _ table: CoefficientTable) throws(TinctureError) -> FloatMemory {
+  package func merged(
+    _ index: Int, _ table: CoefficientTable, addingBase: Bool = true
+  ) throws(TinctureError) -> FloatMemory {
     let chunks = table.chunks(index)
     let coefficients = chunks.map { table.coefficients($0.row) }
     let used = (0..<taskCount).filter { task in coefficients.contains { $0[task] != 0 } }
     let merged = FloatMemory(zeros: tensors[index].elementCount)
-    merged.fill(0..<merged.count) { output in
-      base[index].withSpan(0..<output.count) { Kernels.copy($0, to: &output) }
+    if addingBase {
+      merged.fill(0..<merged.count) { output in
+        base[index].withSpan(0..<output.count) { Kernels.copy($0, to: &output) }
+      }
+    }
+    if let parts = table.parts(index) {
+      var found: (start: Int, parts: [Int]) = (-1, [])
+      let columns = (0..<taskCount).map { task in coefficients.map { $0[task] } }
+      try forEachBlock(index, tasks: used) { (start, task, elements) throws(TinctureError) in
+        let range = start..<start + elements.count
+        if found.start != start { found = (start, parts.parts(of: range)) }
+        merged.fill(range) { RandomParts.add(elements, times: columns[task], found.parts, to: &$0) }
+      }
+      return merged
     }
     try forEachBlock(index, tasks: used) { (start, task, elements) throws(TinctureError) in
       for (piece, chunk) in CoefficientTable.pieces(chunks, start..<start + elements.count) {
@@ -41,6 +57,18 @@ extension TaskVectorSet {
     let chunks = table.chunks(index)
     var products = [Double](repeating: 0, count: chunks.count * taskCount)
     let count = taskCount
+    if let parts = table.parts(index) {
+      var found: (start: Int, parts: [Int]) = (-1, [])
+      try forEachBlock(index) { (start, task, elements) throws(TinctureError) in
+        let range = start..<start + elements.count
+        if found.start != start { found = (start, parts.parts(of: range)) }
+        for place in 0..<elements.count {
+          products[found.parts[place] * count + task] +=
+            Double(g[start + place]) * Double(elements[place])
+        }
+      }
+      return products
+    }
     try forEachBlock(index) { (start, task, elements) throws(TinctureError) in
       for (piece, chunk) in CoefficientTable.pieces(chunks, start..<start + elements.count) {
         Kernels.addDot(
@@ -50,5 +78,26 @@ extension TaskVectorSet {
       }
     }
     return products
+  }
+
+  /// mean(τ) of one tensor.
+  package func mean(_ index: Int) throws(TinctureError) -> [Float] {
+    let table = CoefficientTable(
+      .task, tensors: tensors,
+      starts: Array(repeating: 1 / Float(max(1, taskCount)), count: taskCount), link: .identity)
+    return try merged(index, table, addingBase: false).array
+  }
+
+  /// ⟨g, τ⟩ of one tensor with a derivative that LibTorch has.
+  func products(
+    _ index: Int, _ g: TorchTensor, _ table: CoefficientTable
+  ) throws(TinctureError) -> [Double] {
+    var own: Result<[Double], TinctureError> = .success([])
+    try g.withBytes(as: .f32) { bytes in
+      own = Result { () throws(TinctureError) in
+        try products(index, bytes.bindMemory(to: Float.self).span, table)
+      }
+    }
+    return try own.get()
   }
 }

@@ -82,12 +82,14 @@ public struct TaskVectorSet: Sendable {
     self = fits ? try TaskVectorSet(loading: streamed) : streamed
   }
 
-  private init(
+  init(
     tensors: [Tensor], taskCount: Int, base: [FloatMemory], vectors: [[TaskVectorSource]],
-    change: (any TaskVectorChange)?, nonFinite: MergeOptions.NonFinite, workers: Int
+    change: (any TaskVectorChange)?, nonFinite: MergeOptions.NonFinite, workers: Int,
+    isResident: Bool = false
   ) {
     (self.tensors, self.taskCount, self.base, self.vectors) = (tensors, taskCount, base, vectors)
-    (self.change, self.nonFinite, self.workers, isResident) = (change, nonFinite, workers, false)
+    (self.change, self.nonFinite, self.workers) = (change, nonFinite, workers)
+    self.isResident = isResident
   }
 
   /// The same set with all task vectors in memory, changed already.
@@ -107,9 +109,12 @@ public struct TaskVectorSet: Sendable {
 
   /// Creates a set from values.
   ///
-  /// - Parameter tensors: Names, extents, elements of the base, and elements of each task vector.
+  /// - Parameters:
+  ///   - tensors: Names, extents, elements of the base, and elements of each task vector.
+  ///   - layers: The layer of each tensor; nil for none.
   public init(
-    _ tensors: [(name: String, extents: [Int], base: [Float], vectors: [[Float]])]
+    _ tensors: [(name: String, extents: [Int], base: [Float], vectors: [[Float]])],
+    layers: [Int?]? = nil
   ) {
     func memory(_ values: [Float]) -> FloatMemory {
       FloatMemory(count: values.count) { span in Kernels.copy(values.span, to: &span) }
@@ -119,8 +124,10 @@ public struct TaskVectorSet: Sendable {
         tensor.vectors.allSatisfy { $0.count == tensor.base.count },
         "A task vector has as many elements as the base.")
     }
-    self.tensors = tensors.map {
-      Tensor(name: $0.name, extents: $0.extents, elementCount: $0.base.count, layer: nil)
+    self.tensors = tensors.enumerated().map { index, tensor in
+      Tensor(
+        name: tensor.name, extents: tensor.extents, elementCount: tensor.base.count,
+        layer: layers?[index])
     }
     taskCount = tensors.first?.vectors.count ?? 0
     base = tensors.map { memory($0.base) }

@@ -24,8 +24,15 @@ struct JoinedDirections {
   /// nothing as long as the matrix is decomposed again. The published code takes the polar factors from
   /// singular values, which completes directions that are missing.
   func orthogonalized(_ tasks: TaskMatrices) throws(TinctureError) -> Matrix<Double> {
-    let algebra = tasks.algebra
-    guard !Spectral.completes(tasks.inputs.step.parameters) else {
+    try orthogonalized(
+      tasks.algebra, completing: Spectral.completes(tasks.inputs.step.parameters))
+  }
+
+  /// The same, with or without the published code's arbitrary vectors.
+  func orthogonalized(
+    _ algebra: Backend, completing: Bool
+  ) throws(TinctureError) -> Matrix<Double> {
+    guard !completing else {
       var left = try algebra.polarBySVD(u, nullSpace: .completed).factor
       left.scaleColumns(by: values)
       return try algebra.multiply(left, algebra.polarBySVD(vt, nullSpace: .completed).factor)

@@ -23,7 +23,7 @@ public struct MergeEngine: Sendable {
   /// The sizes that are used for a plan.
   public func tuning(for plan: MergePlan) -> EngineTuning {
     if let tuning { return tuning }
-    let inputs = plan.steps.map { $0.models.count + 1 }.max() ?? 1
+    let inputs = plan.steps.map { $0.models.count + $0.statistics.count + 1 }.max() ?? 1
     return .fitting(memoryLimit / workers, inputs: inputs)
   }
 
@@ -58,7 +58,7 @@ public struct MergeEngine: Sendable {
       interruption: interruption, observer: observer)
     let remaining = plan.steps.filter { !finished.contains($0.index) }
     var report = MergeReport()
-    report.sidecars = try await Self.carryOut(
+    (report.sidecars, report.continuation) = try await Self.carryOut(
       plan, remaining, method: plan.method, pool: pool, ranges: ranges, journal: journal,
       scratch: writer.scratch, resumed: finished.count)
     report.steps = remaining.count
@@ -73,7 +73,9 @@ public struct MergeEngine: Sendable {
   private static func carryOut<Method: MergeMethod>(
     _ plan: MergePlan, _ remaining: [MergeStep], method: Method, pool: StepPool,
     ranges: RangeWriter, journal: StepJournal, scratch: FilePath, resumed: Int
-  ) async throws(TinctureError) -> [MergePlan.Sidecar] {
+  ) async throws(TinctureError) -> (
+    sidecars: [MergePlan.Sidecar], continuation: MergeContinuation?
+  ) {
     let merged = plan.steps.filter { if case .merge = $0.action { true } else { false } }
     let copies = plan.steps.filter { if case .copy = $0.action { true } else { false } }
     let state = try await method.prepare(
@@ -96,6 +98,34 @@ public struct MergeEngine: Sendable {
       try journal.record(inputs.step.index)
       pool.observer?(.finished(step: inputs.step.index))
     }
-    return try method.sidecars(state)
+    return (try method.sidecars(state), method.continuation(of: merged, state))
+  }
+
+  /// Visits the steps of a plan that merge, and writes nothing.
+  ///
+  /// - Parameters:
+  ///   - plan: The plan; its method says how much memory a visit needs.
+  ///   - interruption: Stops the visits when raised.
+  ///   - observer: Hears when a step is done, from any worker.
+  ///   - find: Looks at a step.
+  /// - Returns: One finding for each step, in the order of the plan.
+  /// - Throws: What `find` throws for the first step that fails, `interrupted` when asked to stop.
+  public func survey<Finding: Sendable>(
+    _ plan: MergePlan, interruption: Interruption = Interruption(),
+    observer: (@Sendable (MergeEvent) -> Void)? = nil,
+    _ find: @escaping @Sendable (MergeInputs) throws(TinctureError) -> Finding
+  ) async throws(TinctureError) -> [Finding] {
+    let pool = StepPool(
+      method: plan.method, options: plan.options, workers: workers,
+      budget: ByteBudget(limit: memoryLimit), tuning: tuning(for: plan),
+      interruption: interruption, observer: nil)
+    let merged = plan.steps.filter { if case .merge = $0.action { true } else { false } }
+    let session = MergeSession(
+      steps: merged, copies: [], options: plan.options, scratch: nil, pool: pool)
+    return try await session.survey { (inputs) throws(TinctureError) in
+      let finding = try find(inputs)
+      observer?(.finished(step: inputs.step.index))
+      return finding
+    }
   }
 }

@@ -52,6 +52,8 @@ public struct MergeReport: Sendable, Hashable {
   public var peakBytes = 0
   /// Files that the method made beside the tensors.
   public var sidecars: [MergePlan.Sidecar] = []
+  /// How the result is gone on from with further models, where that is possible.
+  public var continuation: MergeContinuation?
 
   /// Creates an empty report.
   public init() {}

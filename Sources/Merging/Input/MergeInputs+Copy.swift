@@ -69,4 +69,13 @@ extension MergeInputs {
   public func passThrough(model: Int) throws(TinctureError) {
     try copy(from: step.models[model])
   }
+
+  /// Writes a tensor that is none of the step's as the output, byte for byte where the types agree.
+  ///
+  /// - Parameter reader: The tensor, of the step's shape.
+  /// - Throws: `io` when reading or writing fails.
+  public func passThrough(_ reader: any TensorReader) throws(TinctureError) {
+    precondition(reader.shape == step.shape, "The tensor has another shape than the step.")
+    try copy(from: reader)
+  }
 }

@@ -46,7 +46,8 @@ public final class MergeInputs {
   public var workingScope: WorkingScope {
     WorkingScope(
       modelCount: modelCount, shape: step.shape, elementCount: step.elements.count,
-      share: tuning.share)
+      share: tuning.share, statisticsShape: step.statistics.first?.reader.shape,
+      adapterRanks: step.adapterRanks)
   }
 
   /// Whether numbers that are not finite are let through.

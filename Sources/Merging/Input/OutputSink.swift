@@ -27,6 +27,20 @@ struct OutputSink {
     offset = step.output.offset + step.elements.lowerBound * (step.dtype.byteWidth ?? 0)
   }
 
+  /// Writes a whole tensor from its beginning.
+  init(
+    dtype: DType, place: OutputLayout.Place, writer: RangeWriter, piece: Int,
+    buffer: UnsafeMutableRawBufferPointer, advance: @escaping (Int) -> Void
+  ) {
+    self.writer = writer
+    self.buffer = buffer
+    self.piece = piece
+    self.advance = advance
+    self.dtype = dtype
+    file = place.file
+    offset = place.offset
+  }
+
   mutating func append(_ values: Span<Float>) throws(TinctureError) {
     let bytes = values.count * (dtype.byteWidth ?? 0)
     if filled + bytes > buffer.count { try flush() }

@@ -1,3 +1,4 @@
+public import TinctureCheckpoints
 public import TinctureTensors
 
 /// A way to merge models: the extension point of the library.
@@ -89,6 +90,24 @@ public protocol MergeMethod: Sendable {
   /// - Returns: The files, with paths within the output.
   /// - Throws: `TinctureError` when one cannot be made.
   func sidecars(_ state: State) throws(TinctureError) -> [MergePlan.Sidecar]
+
+  /// Says which tensors are written besides the one that a step is named after.
+  ///
+  /// A method that says some writes all their elements in `merge`, by `inputs.write(extra:_:)`.
+  ///
+  /// - Parameter scope: The tensor and what is around it.
+  /// - Returns: Tensors with names that no other has.
+  func extraOutputs(_ scope: OutputScope) -> [OutputLayout.Tensor]
+
+  /// Says how a later merge takes one more model into the result.
+  ///
+  /// - Parameters:
+  ///   - state: What `prepare` found.
+  ///   - parameters: The values of the first step; those with one value for each model hold for all steps.
+  ///   - modelCount: How many models were merged, the base not counted.
+  /// - Returns: The settings of the later merge, or nil where it would need the earlier models.
+  func continuation(_ state: State, _ parameters: ResolvedParameters, modelCount: Int)
+    -> MergeContinuation?
 }
 
 /// What the working memory of a step may depend on.
@@ -105,15 +124,24 @@ public struct WorkingScope: Sendable, Hashable {
   public let columnCount: Int
   /// Bytes that the step should not exceed where it has a choice.
   public let share: Int
+  /// The extents of the statistics of each model; nil where the tensor has none.
+  public let statisticsShape: Shape?
+  /// The ranks of all models' adapters together; nil where a model is no adapter of the base.
+  public let adapterRanks: Int?
 
   /// Creates a scope.
-  public init(modelCount: Int, shape: Shape, elementCount: Int, share: Int) {
+  public init(
+    modelCount: Int, shape: Shape, elementCount: Int, share: Int, statisticsShape: Shape? = nil,
+    adapterRanks: Int? = nil
+  ) {
     self.modelCount = modelCount
     self.shape = shape
+    self.adapterRanks = adapterRanks
     rowLength = shape.rowLength
     columnCount = shape.elementCount / max(1, shape.extents.first ?? 1)
     self.elementCount = elementCount
     self.share = share
+    self.statisticsShape = statisticsShape
   }
 }
 

@@ -69,19 +69,27 @@ public struct MethodInfo: Sendable {
   public let learns: Bool
   /// Whether the method makes something for each task beside the model, such as heads.
   public let makesParts: Bool
+  /// What must be known of each model besides its weights; nil when nothing.
+  public let statistics: StatisticsKind?
+  /// Whether models may be LoRA adapters, whose factors the method takes as they are.
+  public let takesAdapters: Bool
+  /// Whether what it does may change, since its source says too little to be followed exactly.
+  public let isExperimental: Bool
   /// What can be set.
   public let parameters: [ParameterDeclaration]
   /// Named sets of values.
   public let presets: [Preset]
+
+  /// Whether the base, where there is one, is not among the models that are merged.
+  var separatesBase: Bool { base == .required || base == .optional }
 
   /// Creates the description of a method.
   public init(
     name: String, aliases: [String] = [], title: String, summary: String, formula: String,
     source: String, link: String? = nil, base: BaseUse, models: ClosedRange<Int>,
     streaming: StreamingClass, isRandom: Bool = false, learns: Bool = false,
-    makesParts: Bool = false,
-    parameters: [any DeclaresParameter] = [],
-    presets: [Preset] = []
+    makesParts: Bool = false, statistics: StatisticsKind? = nil, takesAdapters: Bool = false,
+    isExperimental: Bool = false, parameters: [any DeclaresParameter] = [], presets: [Preset] = []
   ) {
     self.name = name
     self.aliases = aliases
@@ -96,6 +104,9 @@ public struct MethodInfo: Sendable {
     self.isRandom = isRandom
     self.learns = learns
     self.makesParts = makesParts
+    self.statistics = statistics
+    self.takesAdapters = takesAdapters
+    self.isExperimental = isExperimental
     self.parameters = parameters.map(\.declaration)
     self.presets = presets
   }

@@ -64,7 +64,9 @@ public struct MergePlan: Sendable {
   private static func ranges(of step: MergeStep, method: any MergeMethod) -> [Range<Int>] {
     let whole = step.elements
     if case .merge = step.action, !method.isElementwise(step.parameters) { return [whole] }
-    guard step.dtype.byteWidth != nil, whole.count > cutLength else { return [whole] }
+    guard step.dtype.byteWidth != nil, whole.count > cutLength, step.extras.isEmpty else {
+      return [whole]
+    }
     return stride(from: whole.lowerBound, to: whole.upperBound, by: cutLength).map {
       $0..<min($0 + cutLength, whole.upperBound)
     }
@@ -92,6 +94,7 @@ public struct MergePlan: Sendable {
     }
     for step in steps {
       hash.combine("\(step.index) \(step.name) \(step.dtype.rawValue) \(step.elements)")
+      for extra in step.extras { hash.combine(extra.tensor.name) }
       hash.combine(step.inputRounding?.rawValue ?? "")
       for (name, value) in step.parameters.merge.sorted(by: { $0.key < $1.key }) {
         hash.combine("\(name) \(value)")
@@ -100,6 +103,8 @@ public struct MergePlan: Sendable {
         hash.combine("\(name) \(values)")
       }
       var readers = (step.base.map { [$0] } ?? []) + step.models
+      readers += step.statistics.map(\.reader)
+      hash.combine("\(step.statistics.map(\.isInputMajor))")
       if case .copy(let reader, _) = step.action { readers = [reader] }
       for reader in readers { hash.combine(reader.fingerprint) }
     }
@@ -131,5 +136,6 @@ extension TensorReader {
     "\(place.description) \(dtype.rawValue) \(shape) \(storedRange?.offset ?? -1)"
       + " \(storedRange?.file.size ?? 0) \(storedRange?.file.modification ?? "")"
       + ((self as? BankReader).map { " " + $0.digest } ?? "")
+      + ((self as? MixedReader).map { " " + $0.identity } ?? "")
   }
 }

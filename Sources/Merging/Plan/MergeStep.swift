@@ -27,6 +27,8 @@ public struct MergeStep: Sendable {
   public let models: [any TensorReader]
   /// The positions of these models in the recipe, which key random numbers.
   public let modelIndices: [Int]
+  /// The statistics of the models, in their order; empty where the tensor has none.
+  public let statistics: [StatisticsInput]
   /// The values of the method's parameters.
   public let parameters: ResolvedParameters
   /// The layer the tensor belongs to, where it belongs to one.
@@ -39,13 +41,16 @@ public struct MergeStep: Sendable {
   public let elements: Range<Int>
   /// Where the whole tensor begins in the output.
   public let output: OutputLayout.Place
+  /// What the method writes besides.
+  public let extras: [ExtraOutput]
 
   /// Creates a step.
   public init(
     index: Int, name: String, shape: Shape, dtype: DType, action: Action = .merge,
     base: (any TensorReader)?, models: [any TensorReader], modelIndices: [Int],
-    parameters: ResolvedParameters, layer: Int? = nil, depth: Double = 0,
-    inputRounding: DType? = nil, elements: Range<Int>? = nil, output: OutputLayout.Place
+    statistics: [StatisticsInput] = [], parameters: ResolvedParameters, layer: Int? = nil,
+    depth: Double = 0, inputRounding: DType? = nil, elements: Range<Int>? = nil,
+    output: OutputLayout.Place, extras: [ExtraOutput] = []
   ) {
     self.index = index
     self.name = name
@@ -55,12 +60,14 @@ public struct MergeStep: Sendable {
     self.base = base
     self.models = models
     self.modelIndices = modelIndices
+    self.statistics = statistics
     self.parameters = parameters
     self.layer = layer
     self.depth = depth
     self.inputRounding = inputRounding
     self.elements = elements ?? 0..<shape.elementCount
     self.output = output
+    self.extras = extras
   }
 
   /// The same step with another position, another range or another place in the output.
@@ -69,9 +76,9 @@ public struct MergeStep: Sendable {
   ) -> MergeStep {
     MergeStep(
       index: index, name: name, shape: shape, dtype: dtype, action: action, base: base,
-      models: models, modelIndices: modelIndices, parameters: parameters, layer: layer,
-      depth: depth, inputRounding: inputRounding, elements: elements ?? self.elements,
-      output: output ?? self.output)
+      models: models, modelIndices: modelIndices, statistics: statistics, parameters: parameters,
+      layer: layer, depth: depth, inputRounding: inputRounding, elements: elements ?? self.elements,
+      output: output ?? self.output, extras: extras)
   }
 
   /// Bytes that are read once, from all inputs.
@@ -79,10 +86,24 @@ public struct MergeStep: Sendable {
     func bytes(_ reader: any TensorReader) -> Int { elements.count * reader.dtype.bitWidth / 8 }
     switch action {
     case .copy(let reader, _): return bytes(reader)
-    case .merge: return models.reduce(base.map(bytes) ?? 0) { $0 + bytes($1) }
+    case .merge:
+      return models.reduce(base.map(bytes) ?? 0) { $0 + bytes($1) } + statisticsBytes
+    }
+  }
+
+  /// Bytes of statistics that are read once.
+  private var statisticsBytes: Int {
+    statistics.reduce(0) { sum, input in
+      let reader = input.reader
+      let count = reader.shape == shape ? elements.count : reader.shape.elementCount
+      return sum + count * reader.dtype.bitWidth / 8
     }
   }
 
   /// Bytes that are written.
-  public var outputBytes: Int { elements.count * dtype.bitWidth / 8 }
+  public var outputBytes: Int {
+    extras.reduce(elements.count * dtype.bitWidth / 8) { sum, extra in
+      sum + extra.tensor.shape.elementCount * extra.tensor.dtype.bitWidth / 8
+    }
+  }
 }

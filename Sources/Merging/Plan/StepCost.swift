@@ -27,7 +27,8 @@ public struct StepCost: Sendable, Hashable {
       step.parameters,
       WorkingScope(
         modelCount: step.models.count, shape: step.shape, elementCount: step.elements.count,
-        share: tuning.share))
+        share: tuning.share, statisticsShape: step.statistics.first?.reader.shape,
+        adapterRanks: step.adapterRanks))
     var capacity = max(Self.segment, tuning.blockElements / Self.segment * Self.segment)
     if working.wholeRows {
       let row = max(1, step.shape.rowLength)
@@ -38,7 +39,8 @@ public struct StepCost: Sendable, Hashable {
     let inputs = step.models.count + (step.base == nil ? 0 : 1)
     // Every input has a block, the output has one, and rounding needs one.
     let blocks = inputs + 2 + working.vectors
-    let readers = (step.base.map { [$0] } ?? []) + step.models
+    let readers =
+      (step.base.map { [$0] } ?? []) + step.models + step.statistics.map(\.reader)
     let widest = readers.map { ($0.dtype.byteWidth ?? 1) * block }
     let windows = widest.reduce(0) { $0 + max($1, tuning.windowBytes) }
     bytes =

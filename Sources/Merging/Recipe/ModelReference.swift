@@ -9,11 +9,14 @@ public struct ModelReference: Sendable, Hashable {
     public var path: String
     /// The revision of the repository.
     public var revision: String?
+    /// What the adapter's change is multiplied by.
+    public var weight: Double
 
     /// Names an adapter.
-    public init(path: String, revision: String? = nil) {
+    public init(path: String, revision: String? = nil, weight: Double = 1) {
       self.path = path
       self.revision = revision
+      self.weight = weight
     }
   }
 
@@ -21,8 +24,8 @@ public struct ModelReference: Sendable, Hashable {
   public var path: String
   /// The revision of the repository.
   public var revision: String?
-  /// The adapter to be folded in.
-  public var adapter: Adapter?
+  /// The adapters to be folded in, one after another; a recipe names at most one.
+  public var adapters: [Adapter]
   /// The expert to take from a bank, or the task of a merged model with parts for single tasks.
   public var expert: String?
   /// The architecture to assume in place of the one that the model's configuration names.
@@ -35,9 +38,15 @@ public struct ModelReference: Sendable, Hashable {
   ) {
     self.path = path
     self.revision = revision
-    self.adapter = adapter
+    adapters = adapter.map { [$0] } ?? []
     self.expert = expert
     self.overrideArchitecture = overrideArchitecture
+  }
+
+  /// The only adapter to be folded in, or the first of several.
+  public var adapter: Adapter? {
+    get { adapters.first }
+    set { adapters = newValue.map { [$0] } ?? [] }
   }
 }
 
@@ -47,12 +56,14 @@ extension ModelReference: CustomStringConvertible {
     var text = path
     if let revision { text += "@" + revision }
     if let expert { text += "#" + expert }
-    if let adapter { text += "+" + adapter.description }
+    for adapter in adapters { text += "+" + adapter.description }
     return text
   }
 }
 
 extension ModelReference.Adapter: CustomStringConvertible {
-  /// The adapter as a recipe spells it.
-  public var description: String { revision.map { path + "@" + $0 } ?? path }
+  /// The adapter as a recipe spells it, with its weight where that is not 1.
+  public var description: String {
+    (revision.map { path + "@" + $0 } ?? path) + (weight == 1 ? "" : " × \(weight)")
+  }
 }

@@ -18,6 +18,33 @@ extension Recipe {
     Self.ordered(baseMentions + Self.mentions(inputs) + tokenizerMentions + keepMentions)
   }
 
+  /// The models that are merged, in the order in which the inputs first name them, each once.
+  ///
+  /// - Parameter withoutBase: Whether the base is left out.
+  /// - Returns: The models.
+  /// - Complexity: O(n log n) in the number of places that name a model.
+  public func inputModels(withoutBase: Bool) -> [ModelReference] {
+    let models = Self.ordered(Self.mentions(inputs))
+    return withoutBase ? models.filter { $0 != base?.reference } : models
+  }
+
+  /// The files of statistics that stand beside a model, wherever the inputs name it.
+  public func statistics(of model: ModelReference) -> [Located<String>] {
+    Self.statistics(of: model, inputs)
+  }
+
+  private static func statistics(
+    of model: ModelReference, _ inputs: RecipeInputs
+  ) -> [Located<String>] {
+    switch inputs {
+    case .models(let entries):
+      entries.filter { $0.reference == model }.compactMap(\.statistics)
+    case .slices(let slices):
+      slices.flatMap(\.sources).filter { $0.reference == model }.compactMap(\.statistics)
+    case .modules(let modules): modules.flatMap { statistics(of: model, $0.inputs) }
+    }
+  }
+
   private typealias Mention = (reference: ModelReference, position: SourcePosition)
 
   private var baseMentions: [Mention] { base.map { [($0.reference, $0.position)] } ?? [] }

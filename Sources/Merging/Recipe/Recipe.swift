@@ -25,6 +25,8 @@ public struct Recipe: Sendable, Hashable {
   public var tokenizer: TokenizerRecipe?
   /// A chat template: `auto`, the name of a known template, or the template itself.
   public var chatTemplate: Located<String>?
+  /// A file with the statistics of all models; nil when each has its own or none is needed.
+  public var statistics: Located<String>?
   /// Tensors that are not merged, in the order in which the rules were written.
   public var keep: [KeepRule]
   /// What a learned method learns from.
@@ -33,6 +35,8 @@ public struct Recipe: Sendable, Hashable {
   public var seed: Located<Int>?
   /// The text of the recipe.
   public var source: RecipeSource
+  /// How the merge in the first model is gone on from, where the recipe does that.
+  public var continued: MergeContinuation?
 
   /// Creates a recipe with a method and inputs; everything else is absent.
   public init(method: Located<String>, inputs: RecipeInputs, source: RecipeSource) {

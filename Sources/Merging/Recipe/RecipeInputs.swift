@@ -14,16 +14,19 @@ public struct ModelEntry: Sendable, Hashable {
   public var reference: ModelReference
   /// The parameters that hold for this model.
   public var parameters: ParameterTable
+  /// The file with the model's statistics.
+  public var statistics: Located<String>?
   /// Where the model is named.
   public var position: SourcePosition
 
   /// Names a model with its parameters.
   public init(
     reference: ModelReference, parameters: ParameterTable = ParameterTable(),
-    position: SourcePosition
+    statistics: Located<String>? = nil, position: SourcePosition
   ) {
     self.reference = reference
     self.parameters = parameters
+    self.statistics = statistics
     self.position = position
   }
 }
@@ -36,6 +39,8 @@ public struct SliceSource: Sendable, Hashable {
   public var layers: Range<Int>
   /// The parameters that hold for these layers of this model.
   public var parameters: ParameterTable
+  /// The file with the model's statistics.
+  public var statistics: Located<String>?
   /// Where the model is named.
   public var position: SourcePosition
   /// Where the layers are named.
@@ -44,11 +49,12 @@ public struct SliceSource: Sendable, Hashable {
   /// Takes layers from a model.
   public init(
     reference: ModelReference, layers: Range<Int>, parameters: ParameterTable = ParameterTable(),
-    position: SourcePosition, layersPosition: SourcePosition
+    statistics: Located<String>? = nil, position: SourcePosition, layersPosition: SourcePosition
   ) {
     self.reference = reference
     self.layers = layers
     self.parameters = parameters
+    self.statistics = statistics
     self.position = position
     self.layersPosition = layersPosition
   }

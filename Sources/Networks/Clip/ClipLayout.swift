@@ -51,6 +51,18 @@ struct ClipBlocks {
     return shapes
   }
 
+  /// The perceptrons within a tower.
+  func perceptrons(in tower: String) -> [Perceptron] {
+    let names = layout == .huggingFace ? ["mlp.fc1", "mlp.fc2"] : ["mlp.c_fc", "mlp.c_proj"]
+    return (0..<depth).map { index in
+      let module = qualified(tower, "\(list).\(index)")
+      var shapes: [ParameterShape] = []
+      shapes.append(layer: module + "." + names[0], [hiddenWidth, width])
+      shapes.append(layer: module + "." + names[1], [width, hiddenWidth])
+      return Perceptron(module: module, width: width, parameters: shapes)
+    }
+  }
+
   /// All blocks in turn.
   ///
   /// - Parameters:
@@ -76,8 +88,10 @@ struct ClipBlocks {
       let mixed = try TorchTensor.attention(
         query: parts[0], key: parts[1], value: parts[2], heads: heads, mask: mask, causal: causal)
       x = try x + attention.linear("out_proj", mixed)
-      let hidden = try block.linear(names.3, block.layerNorm(names.2, x, epsilon: epsilon))
-      x = try x + block.linear(names.4, activation(hidden))
+      let second = try block.layerNorm(names.2, x, epsilon: epsilon)
+      let own = try block.routed(by: second)
+      let hidden = try own.linear(names.3, second)
+      x = try tower.leaving(index, x + own.linear(names.4, activation(hidden)))
     }
     return x
   }
@@ -91,8 +105,8 @@ struct ClipBlocks {
       let key = try attention.linear("k_proj", x)
       return [query, key, try attention.linear("v_proj", x)]
     case .openClip:
-      let weight = try attention("in_proj_weight")
-      return try x.linear(weight: weight, bias: attention("in_proj_bias")).chunks(3, along: -1)
+      return try attention.linear(weight: "in_proj_weight", bias: "in_proj_bias", x)
+        .chunks(3, along: -1)
     }
   }
 }
@@ -103,8 +117,8 @@ extension Parameters {
     _ name: String, _ features: TorchTensor, _ layout: ClipLayout
   ) throws(TinctureError) -> TorchTensor {
     switch layout {
-    case .huggingFace: try features.linear(weight: self(name))
-    case .openClip: try features.matmul(self(name))
+    case .huggingFace: try linear(weight: name, features)
+    case .openClip: try product(features, weight: name)
     }
   }
 }

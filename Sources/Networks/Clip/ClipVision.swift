@@ -14,7 +14,7 @@ public import TinctureTorch
 /// `proj` [w, D].
 ///
 /// Source: Radford et al., arXiv:2103.00020.
-public struct ClipVision: ImageEncoder, Hashable {
+public struct ClipVision: PerceptronNetwork, Hashable {
   /// The height and the width of the images in pixels.
   public var imageSize = 224
   /// The channels of the images.
@@ -103,12 +103,15 @@ public struct ClipVision: ImageEncoder, Hashable {
     return shapes
   }
 
+  /// The perceptrons of the blocks.
+  public var perceptrons: [Perceptron] { blocks.perceptrons(in: tower) }
+
   /// The features of images, of any length.
   public func features(
     of images: TorchTensor, _ parameters: Parameters
   ) throws(TinctureError) -> TorchTensor {
     let module = parameters.scope(tower)
-    var x = try images.conv2d(weight: module(names.patches), stride: patchSize)
+    var x = try module.convolution(weight: names.patches, images, stride: patchSize)
     x = try x.flattened(from: 2).transposed(1, 2)
     let token = try module(names.token).expanded([images.shape[0], 1, width])
     x = try TorchTensor.concatenated([token, x], along: 1) + module(names.positions)

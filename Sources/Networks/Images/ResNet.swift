@@ -101,7 +101,7 @@ public struct ResNet: ImageEncoder, Hashable {
     of images: TorchTensor, _ parameters: Parameters
   ) throws(TinctureError) -> [TorchTensor] {
     let module = parameters.scope(root)
-    var x = try images.conv2d(weight: module("conv1.weight"), stride: 2, padding: 3)
+    var x = try module.convolution("conv1", images, stride: 2, padding: 3)
     x = try module.batchNorm("bn1", x, epsilon: epsilon).relu()
     x = try x.maxPool2d(3, stride: 2, padding: 1)
     var maps: [TorchTensor] = []
@@ -118,15 +118,14 @@ public struct ResNet: ImageEncoder, Hashable {
   private func block(
     _ x: TorchTensor, stride: Int, _ parameters: Parameters
   ) throws(TinctureError) -> TorchTensor {
-    var y = try x.conv2d(weight: parameters("conv1.weight"))
+    var y = try parameters.convolution("conv1", x)
     y = try parameters.batchNorm("bn1", y, epsilon: epsilon).relu()
-    y = try y.conv2d(weight: parameters("conv2.weight"), stride: stride, padding: 1)
+    y = try parameters.convolution("conv2", y, stride: stride, padding: 1)
     y = try parameters.batchNorm("bn2", y, epsilon: epsilon).relu()
-    y = try parameters.batchNorm(
-      "bn3", y.conv2d(weight: parameters("conv3.weight")), epsilon: epsilon)
-    guard let weight = parameters.optional("downsample.0.weight") else { return try (y + x).relu() }
+    y = try parameters.batchNorm("bn3", parameters.convolution("conv3", y), epsilon: epsilon)
+    guard parameters.optional("downsample.0.weight") != nil else { return try (y + x).relu() }
     let short = try parameters.batchNorm(
-      "downsample.1", x.conv2d(weight: weight, stride: stride), epsilon: epsilon)
+      "downsample.1", parameters.convolution("downsample.0", x, stride: stride), epsilon: epsilon)
     return try (y + short).relu()
   }
 

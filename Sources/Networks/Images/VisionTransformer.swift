@@ -14,7 +14,7 @@ public import TinctureTorch
 /// `mlp.fc2.weight` [w, m], each with its `.bias`; `norm` [w].
 ///
 /// Source: Dosovitskiy et al., arXiv:2010.11929.
-public struct VisionTransformer: ImageEncoder, Hashable {
+public struct VisionTransformer: PerceptronNetwork, Hashable {
   /// What becomes the feature of an image.
   public enum Pooling: String, Sendable, Hashable, CaseIterable {
     /// The mean of the tokens that stand for squares.
@@ -77,12 +77,25 @@ public struct VisionTransformer: ImageEncoder, Hashable {
     return shapes + pair("norm", [width])
   }
 
+  /// The perceptrons of the blocks.
+  public var perceptrons: [Perceptron] {
+    (0..<depth).map { index in
+      let module = "blocks.\(index)"
+      var shapes: [ParameterShape] = []
+      shapes.append(layer: module + ".mlp.fc1", [hiddenWidth, width])
+      shapes.append(layer: module + ".mlp.fc2", [width, hiddenWidth])
+      return Perceptron(module: module, width: width, parameters: shapes)
+    }
+  }
+
   /// The features of images.
   public func features(
     of images: TorchTensor, _ parameters: Parameters
   ) throws(TinctureError) -> TorchTensor {
     var x = try tokens(images, parameters)
-    for index in 0..<depth { x = try block(x, parameters.scope("blocks", index)) }
+    for index in 0..<depth {
+      x = try parameters.leaving(index, block(x, parameters.scope("blocks", index)))
+    }
     x = try parameters.layerNorm("norm", x, epsilon: epsilon)
     return switch pooling {
     case .mean: try x.mean(along: 1)
@@ -93,9 +106,7 @@ public struct VisionTransformer: ImageEncoder, Hashable {
   private func tokens(
     _ images: TorchTensor, _ parameters: Parameters
   ) throws(TinctureError) -> TorchTensor {
-    let patches = parameters.scope(patchModule)
-    var x = try images.conv2d(
-      weight: patches("weight"), bias: patches.optional("bias"), stride: patchSize)
+    var x = try parameters.convolution(patchModule, images, stride: patchSize)
     x = try x.flattened(from: 2).transposed(1, 2)
     if pooling == .token {
       let token = try parameters("cls_token").expanded([images.shape[0], 1, width])
@@ -112,8 +123,8 @@ public struct VisionTransformer: ImageEncoder, Hashable {
     let mixed = try TorchTensor.attention(
       query: parts[0], key: parts[1], value: parts[2], heads: heads)
     let y = try x + parameters.linear("attn.proj", mixed)
-    let hidden = try parameters.linear(
-      "mlp.fc1", parameters.layerNorm("norm2", y, epsilon: epsilon))
-    return try y + parameters.linear("mlp.fc2", activation(hidden))
+    let second = try parameters.layerNorm("norm2", y, epsilon: epsilon)
+    let own = try parameters.routed(by: second)
+    return try y + own.linear("mlp.fc2", activation(own.linear("mlp.fc1", second)))
   }
 }

@@ -5,6 +5,8 @@ public import TinctureTorch
 public protocol LanguageModel: Network {
   /// The tokens of the vocabulary.
   var vocabularySize: Int { get }
+  /// The numbers in a state.
+  var width: Int { get }
 
   /// The states of all tokens after the last normalisation.
   ///

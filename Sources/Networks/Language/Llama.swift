@@ -107,23 +107,27 @@ public struct Llama: LanguageModel, Hashable {
     let near = isCut ? try batch.attentionMask(causal: true, window: window) : all
     for index in 0..<depth {
       let isNear = windowedBlocks?.contains(index) ?? true
-      x = try block(x, table, isNear ? near : all, module.scope("layers", index))
+      let tokens = try block(x, table, isNear ? near : all, module.scope("layers", index))
+      x = try module.leaving(index, tokens, mask: batch.mask)
     }
-    return try x.rmsNorm(weight: module("norm.weight"), epsilon: epsilon)
+    return try module.rmsNorm(weight: "norm.weight", x, epsilon: epsilon)
   }
 
   /// The scores of the token after each state.
   public func scores(
     of states: TorchTensor, _ parameters: Parameters
   ) throws(TinctureError) -> TorchTensor {
-    try states.linear(weight: parameters(headName))
+    // An embedding that also scores is none of the linear layers.
+    isTied
+      ? try states.linear(weight: parameters(headName))
+      : try parameters.linear(weight: headName, states)
   }
 
   private func block(
     _ x: TorchTensor, _ table: RotaryEmbedding.Table, _ mask: TorchTensor?,
     _ parameters: Parameters
   ) throws(TinctureError) -> TorchTensor {
-    let normed = try x.rmsNorm(weight: parameters("input_layernorm.weight"), epsilon: epsilon)
+    let normed = try parameters.rmsNorm(weight: "input_layernorm.weight", x, epsilon: epsilon)
     let attention = parameters.scope("self_attn")
     let query = try table(headed("q", normed, heads, attention))
     let key = try table(headed("k", normed, keyHeads, attention))
@@ -132,8 +136,8 @@ public struct Llama: LanguageModel, Hashable {
       grouped: keyHeads != heads)
     let shape = [x.shape[0], x.shape[1], heads * headWidth]
     let y = try x + attention.linear("o_proj", mixed.transposed(1, 2).reshaped(shape))
-    let second = try y.rmsNorm(
-      weight: parameters("post_attention_layernorm.weight"), epsilon: epsilon)
+    let second = try parameters.rmsNorm(
+      weight: "post_attention_layernorm.weight", y, epsilon: epsilon)
     let perceptron = parameters.scope("mlp")
     let gate = try activation(perceptron.linear("gate_proj", second))
     return try y + perceptron.linear("down_proj", gate * perceptron.linear("up_proj", second))
@@ -146,7 +150,7 @@ public struct Llama: LanguageModel, Hashable {
     var y = try attention.linear(kind + "_proj", x)
     y = try y.reshaped([x.shape[0], x.shape[1], count, headWidth])
     if normalizesHeads, kind != "v" {
-      y = try y.rmsNorm(weight: attention(kind + "_norm.weight"), epsilon: epsilon)
+      y = try attention.rmsNorm(weight: kind + "_norm.weight", y, epsilon: epsilon)
     }
     return try y.transposed(1, 2)
   }

@@ -106,7 +106,10 @@ public struct Bert: TextEncoder, Hashable {
     let module = parameters.scope(root)
     let mask = try batch.attentionMask()
     var x = try embeddings(batch, module.scope("embeddings"))
-    for index in 0..<depth { x = try block(x, mask, module.scope("encoder.layer", index)) }
+    for index in 0..<depth {
+      let tokens = try block(x, mask, module.scope("encoder.layer", index))
+      x = try module.leaving(index, tokens, mask: batch.mask)
+    }
     return x
   }
 
@@ -159,8 +162,7 @@ public struct Bert: TextEncoder, Hashable {
   private func norm(
     _ name: String, _ x: TorchTensor, _ parameters: Parameters
   ) throws(TinctureError) -> TorchTensor {
-    let weight = try parameters(normName(name, "weight"))
-    return try x.layerNorm(
-      weight: weight, bias: parameters(normName(name, "bias")), epsilon: epsilon)
+    try parameters.layerNorm(
+      weight: normName(name, "weight"), bias: normName(name, "bias"), x, epsilon: epsilon)
   }
 }

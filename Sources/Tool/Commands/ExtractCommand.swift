@@ -12,6 +12,11 @@ struct ExtractCommand: AsyncParsableCommand {
       ones, and its head under the name that the suite has for it. Recipes take the \
       model of a task as MODEL#TASK; experts of banks are extracted by `bank extract`.
 
+      Models that mix experts into their tensors for every input (twin_merging, we_moe) \
+      have plain checkpoints, too: of twin_merging the shared expert with the whole \
+      exclusive expert of the task. we_moe has none, since every perceptron is mixed \
+      anew; with --mean each tensor is mixed as the task's examples were on average.
+
       EXAMPLE
         tincture extract merged --task mnist --output merged-mnist
       """)
@@ -21,6 +26,9 @@ struct ExtractCommand: AsyncParsableCommand {
 
   @Option(help: "The task.")
   var task: String
+
+  @Flag(help: "Mix as the task's examples were mixed on average; MODEL#TASK:mean in recipes.")
+  var mean = false
 
   @Option(name: .shortAndLong, help: "The directory, or a file that ends in .safetensors.")
   var output: String
@@ -35,7 +43,8 @@ struct ExtractCommand: AsyncParsableCommand {
     try await Console.reporting { () async throws(TinctureError) in
       Signals.install()
       let conversion = ModelConversion(
-        model: "\(model)#\(task)", output: FilePath(output), settings: PlanSettings(),
+        model: "\(model)#\(task)\(mean ? Mixture.meanSuffix : "")", output: FilePath(output),
+        settings: PlanSettings(),
         engine: resources.engine, replaces: force)
       try await conversion.run(display)
     }

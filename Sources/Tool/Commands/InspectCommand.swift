@@ -1,17 +1,19 @@
 import ArgumentParser
 import SystemPackage
 import Tincture
+import TinctureReports
 
 struct InspectCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "inspect",
     abstract: "Show what a model holds.",
     discussion: """
-      Names, types, shapes and sizes come from the headers; --norms and --check \
-      read the tensors.
+      Names, types, shapes and sizes come from the headers; --norms, --check and \
+      --spectra read the tensors.
 
       EXAMPLE
         tincture inspect model --filter mlp --norms
+        tincture inspect model --spectra --workers 4
       """)
 
   @Argument(help: "A file, a directory, or the name of a model in the hub's cache.")
@@ -28,9 +30,14 @@ struct InspectCommand: AsyncParsableCommand {
       "Read the tensors and count elements that are not finite; exit status 65 when there are any.")
   var check = false
 
+  @Flag(
+    help: "Find the singular values of the matrices: decay, effective and stable rank; needs BLAS.")
+  var spectra = false
+
   @Flag(help: "Show only the summary.")
   var summary = false
 
+  @OptionGroup(title: "Resources") var resources: ResourceOptions
   @OptionGroup(title: "Display") var display: DisplayOptions
 
   func run() async throws {
@@ -38,6 +45,7 @@ struct InspectCommand: AsyncParsableCommand {
       let input = try ModelInput(
         opening: ModelReference(parsing: model), locator: ModelLocator())
       let parts = try taskParts(of: input)
+      let mixture = try MixtureView(input)
       var findings: [TensorFinding] = []
       for name in input.checkpoint.names {
         if let filter, !name.contains(filter) { continue }
@@ -46,13 +54,21 @@ struct InspectCommand: AsyncParsableCommand {
         findings.append(
           try TensorFinding(name, reader, byteCount: byteCount, reads: norms || check))
       }
+      if spectra {
+        for finding in try await foundSpectra(of: findings) {
+          guard let index = findings.firstIndex(where: { $0.name == finding.name }) else {
+            continue
+          }
+          findings[index].spectrum = finding.spectrum
+        }
+      }
       if findings.isEmpty, let filter {
         Console.remark("note: no tensor has a name that contains \"\(filter)\".")
       }
       if display.json {
-        Console.result(json(input, findings, parts).text())
+        Console.result(json(input, findings, parts, mixture).text())
       } else {
-        show(input, findings, parts)
+        show(input, findings, parts, mixture)
       }
       let faulty = findings.filter { ($0.nonFinite ?? 0) > 0 }
       if check, !faulty.isEmpty {
@@ -65,12 +81,28 @@ struct InspectCommand: AsyncParsableCommand {
     }
   }
 
-  private func show(_ input: ModelInput, _ findings: [TensorFinding], _ parts: TaskParts?) {
+  /// The singular values, found by as many workers as are wanted.
+  private func foundSpectra(
+    of findings: [TensorFinding]
+  ) async throws(TinctureError) -> [SpectrumSurvey.Finding] {
+    guard !findings.isEmpty else { return [] }
+    Signals.install()
+    let job = SpectrumJob(model: model, filter: filter, engine: resources.engine)
+    let plan = try job.plan()
+    let progress = SurveyProgress(plan, isQuiet: display.quiet)
+    defer { progress.close() }
+    return try await job.run(plan, interruption: Signals.interruption) { progress.hear($0) }
+  }
+
+  private func show(
+    _ input: ModelInput, _ findings: [TensorFinding], _ parts: TaskParts?, _ mixture: MixtureView?
+  ) {
     if !summary {
       var header = ["tensor", "dtype", "shape", "size"]
       if norms { header += ["norm", "largest"] }
       if check { header.append("not finite") }
-      var table = Table(header, alignRight: [3, 4, 5, 6])
+      if spectra { header += ["σ₁", "effective", "stable", "90 %", "99 %", "decay"] }
+      var table = Table(header, alignRight: Set(3..<max(4, header.count - (spectra ? 1 : 0))))
       for finding in findings {
         var row = [
           finding.name, finding.dtype.rawValue, finding.shape.description,
@@ -78,6 +110,7 @@ struct InspectCommand: AsyncParsableCommand {
         ]
         if norms { row += [Self.number(finding.norm), Self.number(finding.largest)] }
         if check { row.append(finding.nonFinite.map(String.init) ?? "–") }
+        if spectra { row += Self.cells(finding.spectrum) }
         table.add(row)
       }
       Console.result(table.text)
@@ -98,9 +131,22 @@ struct InspectCommand: AsyncParsableCommand {
       Console.result("architecture \(kind)")
     }
     if let parts { Console.result(Self.text(parts)) }
+    if let mixture { Console.result(mixture.text) }
     for stack in input.layout.stacks {
       Console.result("\(stack.layerCount) layers under \(stack.prefix) (module \(stack.module))")
     }
+  }
+
+  private static func cells(_ spectrum: SpectrumSummary?) -> [String] {
+    guard let spectrum else { return ["–", "–", "–", "–", "–", ""] }
+    let decay = spectrum.decay.dropFirst().map {
+      "\($0.index): \(NumberText.significant($0.share, 2))"
+    }
+    return [
+      NumberText.significant(spectrum.largest, 3), NumberText.decimal(spectrum.effectiveRank, 1),
+      NumberText.decimal(spectrum.stableRank, 1), "\(spectrum.rank90)", "\(spectrum.rank99)",
+      decay.joined(separator: "  "),
+    ]
   }
 
   private static func number(_ value: Double?) -> String {
@@ -138,13 +184,13 @@ struct InspectCommand: AsyncParsableCommand {
   }
 
   private func json(
-    _ input: ModelInput, _ findings: [TensorFinding], _ parts: TaskParts?
+    _ input: ModelInput, _ findings: [TensorFinding], _ parts: TaskParts?, _ mixture: MixtureView?
   ) -> JSONValue {
     func number(_ value: Double?) -> JSONValue { value.map { .number(String($0)) } ?? .null }
     return .object(
       JSONObject([
         ("path", .string(input.checkpoint.path.string)),
-        ("task_parts", parts.map(Self.json) ?? .null),
+        ("task_parts", parts.map(Self.json) ?? .null), ("mixture", mixture?.json ?? .null),
         ("architecture", input.configuration?.architectures.first.map { .string($0) } ?? .null),
         (
           "tensors",
@@ -157,6 +203,7 @@ struct InspectCommand: AsyncParsableCommand {
                   ("bytes", .integer(finding.byteCount)), ("norm", number(finding.norm)),
                   ("largest", number(finding.largest)),
                   ("not_finite", finding.nonFinite.map { .integer($0) } ?? .null),
+                  ("spectrum", finding.spectrum?.json ?? .null),
                 ]))
             })
         ),
@@ -173,6 +220,7 @@ private struct TensorFinding {
   var norm: Double?
   var largest: Double?
   var nonFinite: Int?
+  var spectrum: SpectrumSummary?
 
   init(_ name: String, _ reader: any TensorReader, byteCount: Int, reads: Bool)
     throws(TinctureError)

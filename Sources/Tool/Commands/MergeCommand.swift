@@ -14,9 +14,11 @@ struct MergeCommand: AsyncParsableCommand {
       EXAMPLE
         tincture merge recipe.yaml merged --memory 2GB
         tincture merge --method linear --model a --model b --set weight=3,1 merged
+        tincture merge --append c merged grown
       """)
 
-  @Argument(help: "The recipe file (unless --method is given) and the output.")
+  @Argument(
+    help: "The recipe file (unless --method is given; with --append a merge) and the output.")
   var paths: [String] = []
 
   @OptionGroup(title: "Recipe Without A File") var recipe: RecipeOptions
@@ -41,6 +43,11 @@ struct MergeCommand: AsyncParsableCommand {
       guard paths.count == 1 else {
         throw ValidationError(
           "With --method give the output only: tincture merge --method … OUTPUT.")
+      }
+    } else if !recipe.append.isEmpty {
+      guard paths.count == 2 else {
+        throw ValidationError(
+          "Give the merge and an output: tincture merge --append MODEL MERGE OUTPUT.")
       }
     } else if paths.count != 2 {
       throw ValidationError("Give a recipe and an output: tincture merge RECIPE.yaml OUTPUT.")

@@ -64,7 +64,7 @@ struct MethodsCommand: AsyncParsableCommand {
       let page = MethodPage(method.info)
       table.add([
         method.info.name, page.modelCount, page.base, method.info.streaming.rawValue,
-        method.info.summary,
+        page.summary,
       ])
     }
     return table.text

@@ -1,7 +1,7 @@
 import SystemPackage
 import Tincture
 
-/// Writes one model anew: what `convert` and `bank extract` do.
+/// Writes one model anew: what `convert`, `bank extract` and `lora fold` do.
 struct ModelConversion {
   /// The model in the words of a recipe.
   let model: String
@@ -10,12 +10,18 @@ struct ModelConversion {
   let engine: MergeEngine
   let replaces: Bool
   var dtype: DType?
+  /// Adapters that are folded into it.
+  var adapters: [ModelReference.Adapter] = []
 
   /// Carries it out and prints the output and its size.
   func run(_ display: DisplayOptions) async throws(TinctureError) {
     var recipe = try Recipe(
       CommandLineRecipe(method: "passthrough", base: nil, models: [model], settings: []))
     if let dtype { recipe.outputDtype = Located(dtype, at: recipe.method.position) }
+    if !adapters.isEmpty, case .models(var entries) = recipe.inputs, !entries.isEmpty {
+      entries[0].reference.adapters += adapters
+      recipe.inputs = .models(entries)
+    }
     var settings = settings
     settings.nonFinite = .propagate
     settings.isConversion = true
@@ -24,8 +30,12 @@ struct ModelConversion {
       policy: .init(replace: replaces))
     let progress = ProgressLine(isQuiet: display.quiet)
     defer { progress.close() }
-    let reports = try await job.run(
-      interruption: Signals.interruption, observer: { progress.hear($0) })
+    let showsNotes = !adapters.isEmpty && !display.quiet
+    let reports = try await job.run(interruption: Signals.interruption) { _, plan in
+      if showsNotes { for note in plan.notes { Console.remark("note: \(note)") } }
+    } observer: {
+      progress.hear($0)
+    }
     progress.close()
     let bytes = reports.last?.outputBytes ?? 0
     if display.json {

@@ -13,7 +13,7 @@ struct PlanCommand: AsyncParsableCommand {
         tincture plan recipe.yaml --tensors
       """)
 
-  @Argument(help: "The recipe file (unless --method is given).")
+  @Argument(help: "The recipe file (unless --method is given; with --append a merge).")
   var file: String?
 
   @OptionGroup(title: "Recipe Without A File") var recipe: RecipeOptions

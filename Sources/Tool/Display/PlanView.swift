@@ -25,6 +25,11 @@ struct PlanView {
     if let text = plan.method.preparation(plan, memoryLimit: engine.memoryLimit) {
       lines.append("learns   \(text)")
     }
+    if let kind = plan.method.info.statistics, !statistics.files.isEmpty {
+      lines.append(
+        "measured \(kind.plural) of \(statistics.tensors) tensors in"
+          + " \(statistics.files.joined(separator: ", "))")
+    }
     for note in plan.notes { lines.append("note     \(note)") }
     if withTensors { lines += ["", tensorTable] }
     return lines.joined(separator: "\n")
@@ -40,6 +45,20 @@ struct PlanView {
 
   private var copies: Int {
     Set(plan.steps.filter { if case .copy = $0.action { true } else { false } }.map(\.name)).count
+  }
+
+  /// How many tensors have statistics, and the files that hold them.
+  private var statistics: (tensors: Int, files: [String]) {
+    var tensors: Set<String> = []
+    var files: [String] = []
+    for step in plan.steps where !step.statistics.isEmpty {
+      tensors.insert(step.name)
+      for input in step.statistics {
+        guard let file = input.reader.place.file, !files.contains(file) else { continue }
+        files.append(file)
+      }
+    }
+    return (tensors.count, files)
   }
 
   private var tensorTable: String {
@@ -97,6 +116,7 @@ struct PlanView {
         ("output_bytes", .integer(plan.outputBytes)),
         ("steps", .integer(plan.steps.count)),
         ("working_memory_bytes", .integer(engine.peakBytes(of: plan))),
+        ("statistics", .array(statistics.files.map { .string($0) })),
         ("files", .array(plan.layout.files.map { .string($0.name) })),
         ("beside", .array(plan.sidecars.map { .string($0.path) })),
         ("notes", .array(plan.notes.map { .string($0) })),

@@ -19,6 +19,11 @@ struct RecipeOptions: ParsableArguments {
       valueName: "name=value"))
   var set: [String] = []
 
+  @Option(
+    help: ArgumentHelp(
+      "Statistics of all models, or repeated of each in their order.", valueName: "file"))
+  var statistics: [String] = []
+
   @Option(help: ArgumentHelp("A named set of parameters, e.g. paper.", valueName: "name"))
   var preset: String?
 
@@ -40,14 +45,31 @@ struct RecipeOptions: ParsableArguments {
   @Option(help: ArgumentHelp("auto, a known template, or Jinja text.", valueName: "template"))
   var chatTemplate: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "A model to take into the merge that stands in the recipe's place; may be repeated.",
+      valueName: "model"))
+  var append: [String] = []
+
   /// Whether options stand in the place of a recipe file.
   var isUsed: Bool { method != nil }
 
   func validate() throws {
+    guard append.isEmpty else {
+      let given =
+        method != nil || !model.isEmpty || preset != nil || dtype != nil || outDtype != nil
+        || tokenizerSource != nil || chatTemplate != nil
+      if given {
+        throw ValidationError(
+          "--append goes on as the merge began; only --base and --set can be given beside it.")
+      }
+      return
+    }
     guard method == nil else { return }
     let given =
-      !model.isEmpty || !set.isEmpty || base != nil || preset != nil || data != nil
-      || dtype != nil || outDtype != nil || tokenizerSource != nil || chatTemplate != nil
+      !model.isEmpty || !set.isEmpty || !statistics.isEmpty || base != nil || preset != nil
+      || data != nil || dtype != nil || outDtype != nil || tokenizerSource != nil
+      || chatTemplate != nil
     if given {
       throw ValidationError(
         "--base, --model, --set and their like describe a merge without a recipe file; add --method."
@@ -57,12 +79,20 @@ struct RecipeOptions: ParsableArguments {
 
   /// Reads the recipe.
   func recipes(file: String?) throws(TinctureError) -> [Recipe] {
+    if !append.isEmpty {
+      return [
+        try AppendedRecipe(
+          appending: append, to: FilePath(file ?? ""), base: base, settings: set
+        ).recipe()
+      ]
+    }
     if let method {
       return [
         try Recipe(
           CommandLineRecipe(
-            method: method, base: base, models: model, settings: set, dtype: dtype,
-            outputDtype: outDtype, tokenizerSource: tokenizerSource, chatTemplate: chatTemplate,
+            method: method, base: base, models: model, settings: set,
+            statistics: statistics, dtype: dtype, outputDtype: outDtype,
+            tokenizerSource: tokenizerSource, chatTemplate: chatTemplate,
             preset: preset, data: data))
       ]
     }

@@ -37,6 +37,24 @@ extension TorchTensor {
     try library.call("aten::adaptive_avg_pool2d", "", .tensor(self), .ints([height, width]))
   }
 
+  /// What a convolution sees: for each of its results the pixels under its window.
+  ///
+  /// Schema: `aten::im2col(Tensor self, int[2] kernel_size, int[2] dilation, int[2] padding, int[2] stride)`.
+  ///
+  /// - Parameters:
+  ///   - kernel: The height and the width of the window.
+  ///   - stride: The distance of neighbouring windows in both directions.
+  ///   - padding: The zeros put around on each side.
+  /// - Returns: [N, channels · height · width of the window, windows], in the order of a convolution's weights.
+  /// - Throws: `engine` when the shapes do not fit.
+  public func patches(
+    _ kernel: [Int], stride: Int = 1, padding: Int = 0
+  ) throws(TinctureError) -> TorchTensor {
+    try library.call(
+      "aten::im2col", "", .tensor(self), .ints(kernel), .ints([1, 1]), .ints([padding, padding]),
+      .ints([stride, stride]))
+  }
+
   /// How an image gets another size.
   public enum Interpolation: Sendable, Hashable {
     /// Each pixel is the nearest one.

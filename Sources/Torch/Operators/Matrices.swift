@@ -76,6 +76,10 @@ extension TorchTensor {
     key: TorchTensor, value: TorchTensor, mask: TorchTensor? = nil, causal: Bool = false,
     scale: Double? = nil, grouped: Bool = false
   ) throws(TinctureError) -> TorchTensor {
+    guard !ForwardMode.isActive else {
+      return try plainAttention(
+        key: key, value: value, mask: mask, causal: causal, scale: scale, grouped: grouped)
+    }
     let added = mask.map { $0.isFloating ? [$0] : [] } ?? []
     let operands = [self, key, value] + added
     return try ComputePrecision.current.compute(operands) { (operands) throws(TinctureError) in

@@ -15,11 +15,14 @@ public struct ModelInput: Sendable {
   public let configuration: ModelConfiguration?
   /// What its names say about its structure.
   public let layout: ModelLayout
-  /// The adapter that is folded into it.
-  public let adapter: LowRankAdapter?
-  private let changes: [String: LowRankAdapter.Change]
+  /// The adapters that are folded into it, in order.
+  public let adapters: [LowRankAdapter]
+  /// What the user should know about them.
+  public let notes: [String]
+  private let targets: [(weight: Double, targets: AdapterTargets)]
   private let replacements: [String: Checkpoint.Entry]
   private let expert: BankExpert?
+  private let mixed: MixtureExpert?
 
   /// The name in messages.
   public var name: String { reference.description }
@@ -58,16 +61,26 @@ public struct ModelInput: Sendable {
       }
       if let name = reference.expert, FileKind(of: location.path) == .directory {
         expert = nil
-        checkpoint = try TaskParts.checkpoint(location.path, task: name)
+        if let path = Mixture.path(in: location.path) {
+          let found = try MixtureExpert(path, task: name)
+          checkpoint = try Checkpoint.open(location.path)
+          try found.check(checkpoint)
+          mixed = found
+        } else {
+          mixed = nil
+          checkpoint = try TaskParts.checkpoint(location.path, task: name)
+        }
       } else if let name = reference.expert {
         let found = try BankExpert(location.path, name, base: base, shelf: shelf) {
           (remembered) throws(TinctureError) in
           try ModelInput(opening: remembered, locator: locator, folder: folder)
         }
         expert = found
+        mixed = nil
         checkpoint = try found.checkpoint()
       } else {
         expert = nil
+        mixed = nil
         checkpoint = try Checkpoint.open(location.path)
       }
       configuration =
@@ -75,38 +88,68 @@ public struct ModelInput: Sendable {
           try ModelConfiguration.read(directory: directory)
         } ?? nil
       layout = ModelLayout(names: checkpoint.names, configuration: configuration)
-      if let wanted = reference.adapter {
-        let place = try Self.locate(wanted.path, wanted.revision, locator, folder)
-        adapter = try LowRankAdapter(Checkpoint.open(place.path))
-      } else {
-        adapter = nil
-      }
+      (adapters, targets, notes) = try Self.adapters(
+        of: reference, layout, checkpoint, locator, folder)
+      replacements = try Self.replacements(targets.map(\.targets))
     } catch { throw error.located(model: name) }
-    var changes: [String: LowRankAdapter.Change] = [:]
-    var replacements: [String: Checkpoint.Entry] = [:]
-    var lost: [String] = []
-    for (weight, change) in adapter?.changes ?? [] {
-      if let own = layout.counterpart(of: weight) {
-        changes[own] = change
-      } else {
-        lost.append(weight)
+  }
+
+  private static func adapters(
+    of reference: ModelReference, _ layout: ModelLayout, _ checkpoint: Checkpoint,
+    _ locator: ModelLocator, _ folder: FilePath?
+  ) throws(TinctureError) -> (
+    adapters: [LowRankAdapter], targets: [(weight: Double, targets: AdapterTargets)],
+    notes: [String]
+  ) {
+    var adapters: [LowRankAdapter] = []
+    var targets: [(weight: Double, targets: AdapterTargets)] = []
+    var notes: [String] = []
+    for wanted in reference.adapters {
+      let place = try locate(wanted.path, wanted.revision, locator, folder)
+      let adapter = try LowRankAdapter(Checkpoint.openAdapter(place.path))
+      let found = try AdapterTargets(adapter, layout, checkpoint)
+      if wanted.weight != 1 {
+        try checkWeight(wanted, adapter)
       }
-    }
-    for (weight, entry) in adapter?.replacements ?? [] {
-      if let own = layout.counterpart(of: weight) {
-        replacements[own] = entry
-      } else {
-        lost.append(weight)
+      for (component, layers) in found.leftOut {
+        notes.append(
+          "\(wanted.path) also changes \(layers) layers of \(component), which this model is not.")
       }
+      adapters.append(adapter)
+      targets.append((wanted.weight, found))
     }
-    guard lost.isEmpty else {
+    return (adapters, targets, notes)
+  }
+
+  private static func checkWeight(_ wanted: ModelReference.Adapter, _ adapter: LowRankAdapter)
+    throws(TinctureError)
+  {
+    guard wanted.weight.isFinite else {
+      throw TinctureError(.usage, "The weight of \(wanted.path) is \(wanted.weight).")
+    }
+    if let name = adapter.replacements.first?.name
+      ?? adapter.changes.first(where: { $0.change.magnitude != nil })?.weight
+    {
       throw TinctureError(
         .checkpoint,
-        "The adapter changes \(lost.count) tensors that the model does not have: "
-          + NameList.text(lost) + ".", at: .init(model: name))
+        "The adapter replaces tensors or their lengths, so it can be folded with the weight 1 only,"
+          + " not \(wanted.weight).", at: .init(file: adapter.path, tensor: name))
     }
-    self.changes = changes
-    self.replacements = replacements
+  }
+
+  private static func replacements(_ targets: [AdapterTargets]) throws(TinctureError)
+    -> [String: Checkpoint.Entry]
+  {
+    var result: [String: Checkpoint.Entry] = [:]
+    for replaced in targets.map(\.replacements) {
+      for (name, entry) in replaced.sorted(by: { $0.key < $1.key })
+      where result.updateValue(entry, forKey: name) != nil {
+        throw TinctureError(
+          .checkpoint, "Two of the adapters replace the tensor \(name); only one can.",
+          at: .init(file: entry.file.path.string, tensor: entry.tensor.name))
+      }
+    }
+    return result
   }
 
   private static func locate(
@@ -126,30 +169,34 @@ public struct ModelInput: Sendable {
   /// A reader of a stored tensor, with the adapter folded in.
   public func reader(_ name: String) throws(TinctureError) -> (any TensorReader)? {
     guard let entry = entry(name) else { return nil }
-    let stored: any TensorReader =
-      try expert?.reader(name, model: self.name)
-      ?? StoredTensorReader(entry.tensor, in: entry.file, model: self.name)
-    guard let change = changes[name] else { return stored }
     func part(_ entry: Checkpoint.Entry) -> StoredTensorReader {
       StoredTensorReader(entry.tensor, in: entry.file, model: self.name)
     }
-    return try LowRankReader(
-      stored, down: part(change.down), up: part(change.up), magnitude: change.magnitude.map(part),
-      scale: Float(change.scale), isTransposed: change.isTransposed)
+    var reader: any TensorReader = part(entry)
+    if replacements[name] == nil, let own = try expert?.reader(name, model: self.name) {
+      reader = own
+    }
+    if let mixed { reader = try mixed.reader(name, reader, model: self.name) }
+    for (weight, targets) in targets {
+      if let change = targets.changes[name] {
+        reader = try LowRankReader(
+          reader, down: part(change.down), up: part(change.up),
+          magnitude: change.magnitude.map(part), scale: Float(weight * change.scale),
+          isTransposed: change.isTransposed)
+      }
+      if let change = targets.biases[name], let bias = change.bias {
+        reader = try AddedReader(reader, part(bias), times: Float(weight * change.scale))
+      }
+    }
+    return reader
   }
+
+  /// The file of the mixture from which the model takes an expert.
+  var mixtureFile: InputFile? { mixed?.mixture.file.file }
 
   /// The name under which this model stores a tensor of another model, tied tensors included.
-  func source(of name: String) -> String? {
+  package func source(of name: String) -> String? {
     if let own = layout.counterpart(of: name) { return own }
     return layout.tiedSource(of: name)
-  }
-}
-
-/// Long lists of names in messages.
-enum NameList {
-  /// The names joined by commas; after the first forty, how many there are besides.
-  static func text(_ names: [String], limit: Int = 40) -> String {
-    let shown = names.prefix(limit).joined(separator: ", ")
-    return names.count <= limit ? shown : "\(shown) and \(names.count - limit) more"
   }
 }

@@ -32,8 +32,9 @@ public struct ModelSource: BankModel {
 
   /// The files of the model and of its adapter; of a bank and its base for an expert.
   public var files: [FilePath] {
-    let adapter = input.adapter?.changes.first.map(\.change.down.file.path)
-    return [input.location.path] + input.checkpoint.files.map(\.path) + (adapter.map { [$0] } ?? [])
+    let adapters = input.adapters.compactMap { $0.changes.first?.change.down.file.path }
+    return [input.location.path] + input.checkpoint.files.map(\.path) + adapters
+      + [input.mixtureFile?.path].compactMap(\.self)
   }
 
   /// The tensor of a name.

@@ -121,7 +121,7 @@ extension Planner {
     {
       draft.inputRounding = dtype
     }
-    let separatesBase = method.info.base == .required || method.info.base == .optional
+    let separatesBase = method.info.separatesBase
     let merged = readers.filter { !separatesBase || $0.source.model != assignment.base }
     if separatesBase {
       draft.base = readers.first { $0.source.model == assignment.base }?.reader
@@ -131,6 +131,7 @@ extension Planner {
     guard checkMembers(assignment, merged.count, hasBase: draft.base != nil) else { return nil }
     guard let parameters = parameters(assignment, merged.map(\.source)) else { return nil }
     draft.parameters = parameters
+    draft.statistics = statistics(merged, shape)
     return draft
   }
 

@@ -1,5 +1,6 @@
 public import SystemPackage
 public import TinctureCheckpoints
+internal import TinctureJSON
 public import TinctureTensors
 
 /// Turns a recipe into a plan: opens the models, checks everything that can be checked without reading
@@ -17,6 +18,7 @@ public struct Planner {
   let positions: [ModelReference: Int]
   var notes: [String]
   var problems = ProblemList()
+  var plannedStatistics: PlannedStatistics?
 
   /// Opens the models of a recipe.
   ///
@@ -61,11 +63,20 @@ public struct Planner {
         if let base, reference == base.reference {
           models.append(base)
         } else {
-          models.append(try open(reference, base: base, shelf: shelf))
+          let model = try open(reference, base: base, shelf: shelf)
+          models.append(
+            try Self.folded(model, recipe, method.info, &notes) { (folded) throws(TinctureError) in
+              try open(folded)
+            })
         }
       } catch { problems.add(error) }
     }
     try problems.finish()
+    if let kind = method.info.statistics {
+      plannedStatistics = PlannedStatistics(kind, for: method.info, of: recipe, &problems)
+      try problems.finish()
+    }
+    for model in models { notes += model.notes }
     self.models = models
     self.positions = positions
   }
@@ -103,8 +114,10 @@ public struct Planner {
     for problem in check.problems { problems.add(problem) }
     try checkBase(recipe, method.info, &problems)
     checkData(recipe, method.info, &problems)
+    var notes = check.notes
+    checkStatistics(recipe, method.info, &problems, &notes)
     try problems.finish()
-    return (method, preset, check.notes + ignoredSettings(recipe))
+    return (method, preset, notes + ignoredSettings(recipe))
   }
 
   /// What mergekit's recipes may say and nothing here depends on.
@@ -180,16 +193,22 @@ public struct Planner {
     for assignment in assignments {
       if let draft = try draft(assignment, vocabulary) { drafts.append(draft) }
     }
+    plannedStatistics?.report(recipe, to: &problems)
     try problems.finish()
+    if let note = plannedStatistics?.note { notes.append(note) }
     guard !drafts.isEmpty else {
       throw recipe.error(at: recipe.method.position, "The recipe makes no tensor at all.")
     }
     try noteUnrelatedBase(drafts)
-    let layout = OutputLayout(
-      tensors: drafts.map { .init(name: $0.name, dtype: $0.dtype, shape: $0.shape) },
-      shardSize: settings.shardSize)
-    let steps = zip(drafts, layout.places).enumerated().map { index, item in
-      item.0.step(index: index, output: item.1)
+    addExtraOutputs(to: &drafts)
+    try problems.finish()
+    let layout = OutputLayout(tensors: drafts.flatMap(\.outputs), shardSize: settings.shardSize)
+    var steps: [MergeStep] = []
+    var places = layout.places[...]
+    for (index, draft) in drafts.enumerated() {
+      let own = places.prefix(draft.outputs.count)
+      places = places.dropFirst(own.count)
+      steps.append(draft.step(index: index, outputs: own))
     }
     var options = MergeOptions(
       seed: settings.seed ?? recipe.seed.map { UInt64(bitPattern: Int64($0.value)) } ?? 0,
@@ -202,6 +221,33 @@ public struct Planner {
       notes: notes)
     try method.check(plan)
     return plan
+  }
+
+  /// The files with statistics.
+  public var statisticsFiles: [FilePath] { plannedStatistics?.files ?? [] }
+
+  /// Asks the method what it writes besides the merged tensors.
+  private mutating func addExtraOutputs(to drafts: inout [StepDraft]) {
+    var shapes: [String: Shape] = [:]
+    for draft in drafts { if case .merge = draft.action { shapes[draft.name] = draft.shape } }
+    var names = Set(drafts.map { ExactString($0.name) })
+    for index in drafts.indices {
+      let draft = drafts[index]
+      guard case .merge = draft.action else { continue }
+      let extras = method.extraOutputs(
+        OutputScope(
+          tensor: draft.outputs[0], modelCount: draft.models.count,
+          parameters: draft.parameters, isVocabulary: isVocabularyTensor(draft.name),
+          shapes: shapes))
+      for extra in extras where !names.insert(ExactString(extra.name)).inserted {
+        problems.add(
+          TinctureError(
+            .checkpoint,
+            "\(method.info.name) writes a tensor of this name, which the models have already.",
+            at: .init(tensor: extra.name)))
+      }
+      drafts[index].extras = extras
+    }
   }
 
   /// The model from which configuration, tokenizer and further files come: the base, else the first.

@@ -1,5 +1,4 @@
 import ArgumentParser
-import SystemPackage
 import Tincture
 
 struct EvaluateCommand: AsyncParsableCommand {
@@ -37,6 +36,18 @@ struct EvaluateCommand: AsyncParsableCommand {
   @Option(help: "Use only the first examples of each task, as many as this.")
   var limit: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "Of models that mix experts by features: mix softly for each input, or take the expert with the highest score.",
+      valueName: "soft|top"))
+  var routing: MixtureRouting?
+
+  @Flag(
+    help:
+      "Measure models in linear form, f(θ₀) + J (θ − θ₀) about the suite's base, in which task vectors add up exactly."
+  )
+  var linearized = false
+
   @Flag(help: "Measure neither the base nor the experts to compare with.")
   var plain = false
 
@@ -53,7 +64,8 @@ struct EvaluateCommand: AsyncParsableCommand {
   func run() async throws {
     try await Console.reporting { () async throws(TinctureError) in
       Signals.install()
-      let suite = try selectedSuite()
+      let suite = try EvaluationSuite(
+        selecting: tasks, of: suite, batch: computation.batch)
       try output.check()
       if !(suite.network is PredictedOutputs) { try computation.prepare(engines) }
       var evaluator = Evaluator(suite)
@@ -61,6 +73,8 @@ struct EvaluateCommand: AsyncParsableCommand {
       evaluator.precision = computation.bf16 ? .bf16 : .full
       evaluator.cache = output.outputCache
       evaluator.exampleLimit = limit
+      evaluator.routing = routing
+      evaluator.isLinearized = linearized
       evaluator.interruption = Signals.interruption
       let progress = ProgressLine(isQuiet: display.quiet, patience: .seconds(2))
       defer { progress.close() }
@@ -114,21 +128,5 @@ struct EvaluateCommand: AsyncParsableCommand {
     return EvaluationTable(
       suite: suite, rows: rows, base: comparisons.base.flatMap { found[$0.source] },
       experts: comparisons.experts.flatMap { found[$0.source] })
-  }
-
-  /// The suite with the tasks that were asked for.
-  private func selectedSuite() throws(TinctureError) -> EvaluationSuite {
-    var suite = try EvaluationSuite(reading: FilePath(suite))
-    let known = suite.tasks.map(\.name)
-    for task in tasks where !known.contains(task) {
-      let hint = nearestName(to: task, among: known).map { "; did you mean '\($0)'?" } ?? "."
-      throw TinctureError(
-        .usage,
-        "The suite has no task '\(task)'\(hint) It has \(known.joined(separator: ", ")).",
-        at: .init(file: suite.file.string))
-    }
-    if !tasks.isEmpty { suite.tasks.removeAll { !tasks.contains($0.name) } }
-    if let batch = computation.batch { suite.batchSize = batch }
-    return suite
   }
 }

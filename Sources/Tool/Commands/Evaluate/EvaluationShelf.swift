@@ -64,6 +64,9 @@ final class EvaluationShelf: Sendable {
         experts[task.name] = try ModelReference(parsing: expert, exists: isThere)
       }
       return EvaluatedModel(model.name, perTask: experts, reference: model.reference)
+    case .fusion(let fusion):
+      let large = try ModelReference(parsing: fusion.large, exists: isThere)
+      return EvaluatedModel(model.name, fusion: fusion, large: large, reference: model.reference)
     case .recipe(let word):
       let output = try folder(for: model).appending("merged")
       let recipes = try RecipeOptions.recipes(in: place(word).string)

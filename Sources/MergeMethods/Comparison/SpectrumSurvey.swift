@@ -1,0 +1,65 @@
+internal import TinctureLinearAlgebra
+public import TinctureMerging
+public import TinctureTensors
+
+/// Finds the singular values of a model's matrices; merges nothing.
+///
+/// For plans that are surveyed: `MergeEngine.survey(_:interruption:observer:_:)` with `find(_:)`. Singular values
+/// are computed in double precision (gesdd without vectors). Cost: O(m n min(m, n)) for each matrix.
+public struct SpectrumSurvey: MergeMethod {
+  /// The description.
+  public let info = MethodInfo(
+    name: "spectra", title: "Spectra", summary: "Finds the singular values of a model's matrices.",
+    formula: "A = U diag(σ) Vᵀ", source: "this library", base: .none, models: 1...1,
+    streaming: .tensor)
+
+  /// What was found about a tensor.
+  public struct Finding: Sendable, Hashable {
+    /// The name.
+    public let name: String
+    /// The singular values; nil for what is no matrix, and where an element is not finite.
+    public let spectrum: SpectrumSummary?
+  }
+
+  /// Creates the survey.
+  public init() {}
+
+  /// Needs BLAS and LAPACK.
+  public func requireFacilities() throws(TinctureError) { _ = try Backend.shared }
+
+  /// The matrix, and what the library needs.
+  public func workingMemory(_ parameters: ResolvedParameters, _ scope: WorkingScope)
+    -> WorkingMemory
+  {
+    guard scope.shape.rank == 2 else { return WorkingMemory() }
+    let (rows, columns) = (scope.shape.extents[0], scope.shape.extents[1])
+    let memory = FactorizationMemory(rows: rows, columns: columns, precision: .double)
+    return WorkingMemory(bytes: 8 * rows * columns + memory.svd)
+  }
+
+  /// Nothing is merged.
+  public func merge(_ inputs: MergeInputs, state: Void) throws(TinctureError) {
+    throw TinctureError(.internalError, "Spectra are surveyed, not merged.")
+  }
+
+  /// Looks at a tensor.
+  ///
+  /// - Parameter inputs: The tensor.
+  /// - Returns: What was found.
+  /// - Throws: `io` when reading fails, or an error of the library.
+  public static func find(_ inputs: MergeInputs) throws(TinctureError) -> Finding {
+    let name = inputs.step.name
+    guard inputs.step.shape.rank == 2, inputs.elementCount > 0 else {
+      return Finding(name: name, spectrum: nil)
+    }
+    let (rows, columns) = (inputs.step.shape.extents[0], inputs.step.shape.extents[1])
+    var matrix = Matrix<Double>(rows: rows, columns: columns)
+    try inputs.scan(.values) { (block) throws(TinctureError) in
+      TaskMatrices.add(block[model: 0], times: 1, at: block.start, to: &matrix)
+    }
+    guard matrix.frobeniusNorm.isFinite else { return Finding(name: name, spectrum: nil) }
+    let values = try Backend.shared.singularValues(matrix)
+    return Finding(
+      name: name, spectrum: SpectrumSummary(values, count: matrix.smallerExtent))
+  }
+}

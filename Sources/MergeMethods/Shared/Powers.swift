@@ -1,0 +1,11 @@
+#if canImport(Glibc)
+  internal import Glibc
+#else
+  internal import Darwin
+#endif
+
+/// Powers with exponents that are no whole numbers.
+enum Powers {
+  /// x to the power of an exponent; 1 for an exponent of zero, whatever x is.
+  static func power(_ x: Double, _ exponent: Double) -> Double { pow(x, exponent) }
+}

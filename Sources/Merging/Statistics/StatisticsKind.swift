@@ -1,0 +1,41 @@
+/// What was measured of a model on examples, besides its weights.
+public enum StatisticsKind: String, Sendable, Hashable, CaseIterable {
+  /// The diagonal of the Fisher information: for each element of a tensor the mean of the squared
+  /// derivative of the log-likelihood. Shape: that of the tensor.
+  case fisher
+  /// What enters the layers. Of a linear layer Xᵀ X / N over the N rows of its inputs, [in, in], under the
+  /// name of its weight; of a convolution the same over the patches it sees; of the factors of a
+  /// normalisation the mean of x̂², [width], with x̂ the input after it was shifted and scaled.
+  case gram
+  /// Gram matrices of the inputs of linear layers as they are behind layers that were merged already: what
+  /// RegMean++ needs. Those of all models of a merge are collected together.
+  case mergedGram = "merged_gram"
+
+  /// The key of a file's metadata under which the kind stands.
+  public static let metadataKey = "tincture.statistics"
+  /// The key of a file's metadata under which the weights are listed, one a line, that are stored
+  /// [in, out].
+  public static let inputMajorKey = "tincture.input_major"
+
+  /// The name in sentences.
+  public var title: String {
+    switch self {
+    case .fisher: "Fisher information"
+    case .gram, .mergedGram: "Gram matrix"
+    }
+  }
+
+  /// The name of many in sentences.
+  public var plural: String {
+    switch self {
+    case .fisher: "Fisher information"
+    case .gram: "Gram matrices"
+    case .mergedGram: "Gram matrices behind merged layers"
+    }
+  }
+
+  /// The command that collects them.
+  public var command: String {
+    "tincture stats " + rawValue.replacing("_", with: "-")
+  }
+}

@@ -1,0 +1,175 @@
+import Tincture
+import TinctureReports
+
+/// A comparison as text and as JSON.
+struct DiffReport {
+  let base: String
+  let models: [String]
+  let rank: Int
+  let tensors: [TensorComparison]
+  let summary: ComparisonSummary
+
+  init(base: String, models: [String], rank: Int, tensors: [TensorComparison]) {
+    self.base = base
+    self.models = models
+    self.rank = rank
+    self.tensors = tensors
+    summary = ComparisonSummary(tensors, modelCount: models.count)
+  }
+
+  /// Whether singular values were found.
+  var hasSpectra: Bool { tensors.contains { !$0.spectra.isEmpty } }
+
+  /// The norm of a task vector as a share of the base's; nil without one.
+  func share(_ norm: Double, of base: Double) -> Double? { base > 0 ? norm / base : nil }
+
+  // MARK: Text
+
+  func text(withTensors: Bool) -> String {
+    var parts = [modelTable]
+    if models.count > 1 {
+      parts.append(pairs("cosine", summary.cosines) { NumberText.decimal($0, 3) })
+      parts.append(pairs("same sign", summary.signs) { NumberText.percent($0) })
+      if hasSpectra {
+        parts.append(
+          pairs("shared directions", summary.alignment) { NumberText.percent($0) })
+      }
+    }
+    if withTensors { parts.append(tensorTable) }
+    let elements = tensors.reduce(0) { $0 + $1.shape.elementCount }
+    parts.append("\(tensors.count) tensors, \(elements) elements, base \(base)")
+    return parts.joined(separator: "\n\n")
+  }
+
+  private var modelTable: String {
+    var header = ["model", "norm", "of base"]
+    if hasSpectra { header += ["effective rank", "stable rank"] }
+    var table = Table(header, alignRight: [1, 2, 3, 4])
+    for (index, model) in models.enumerated() {
+      var row = [
+        model, NumberText.significant(summary.norms[index], 4),
+        percent(share(summary.norms[index], of: summary.baseNorm)),
+      ]
+      if hasSpectra {
+        row += [
+          percent(summary.effectiveRanks[index]),
+          summary.stableRanks[index].map { NumberText.decimal($0, 1) } ?? "–",
+        ]
+      }
+      table.add(row)
+    }
+    return table.text
+  }
+
+  private func pairs(
+    _ title: String, _ values: [[Double?]], _ text: (Double) -> String
+  ) -> String {
+    var table = Table([title] + models, alignRight: Set(1...models.count))
+    for (index, model) in models.enumerated() {
+      table.add([model] + values[index].map { $0.map(text) ?? "–" })
+    }
+    return table.text
+  }
+
+  private var tensorTable: String {
+    var header = ["tensor", "model", "norm", "of base"]
+    if hasSpectra { header += ["largest", "effective", "stable", "90 %", "99 %"] }
+    var table = Table(header, alignRight: Set(2..<header.count))
+    for tensor in tensors {
+      for (index, model) in models.enumerated() {
+        let norm = tensor.norm(index)
+        var row = [
+          index == 0 ? tensor.name : "", model, NumberText.significant(norm, 4),
+          percent(share(norm, of: tensor.baseSquare.squareRoot())),
+        ]
+        if hasSpectra {
+          if tensor.spectra.isEmpty {
+            row += ["–", "–", "–", "–", "–"]
+          } else {
+            let spectrum = tensor.spectra[index]
+            row += [
+              NumberText.significant(spectrum.largest, 3),
+              NumberText.decimal(spectrum.effectiveRank, 1),
+              NumberText.decimal(spectrum.stableRank, 1), "\(spectrum.rank90)",
+              "\(spectrum.rank99)",
+            ]
+          }
+        }
+        table.add(row)
+      }
+    }
+    return table.text
+  }
+
+  private func percent(_ value: Double?) -> String {
+    value.map { NumberText.percent($0, 2) } ?? "–"
+  }
+
+  // MARK: JSON
+
+  var json: JSONValue {
+    let own = models.enumerated().map { index, model in
+      JSONValue.object(
+        JSONObject([
+          ("model", .string(model)), ("norm", Self.number(summary.norms[index])),
+          ("share_of_base", Self.number(share(summary.norms[index], of: summary.baseNorm))),
+          ("effective_rank_share", Self.number(summary.effectiveRanks[index])),
+          ("stable_rank", Self.number(summary.stableRanks[index])),
+        ]))
+    }
+    return .object(
+      JSONObject([
+        ("base", .string(base)), ("base_norm", Self.number(summary.baseNorm)),
+        ("models", .array(own)), ("cosines", Self.numbers(summary.cosines)),
+        ("sign_agreement", Self.numbers(summary.signs)),
+        ("alignment_rank", .integer(rank)), ("alignment", Self.numbers(summary.alignment)),
+        ("tensors", .array(tensors.map { json($0) })),
+      ]))
+  }
+
+  private func json(_ tensor: TensorComparison) -> JSONValue {
+    let range = models.indices
+    var object = JSONObject([
+      ("name", .string(tensor.name)),
+      ("shape", .array(tensor.shape.extents.map { .integer($0) })),
+      ("layer", tensor.layer.map { .integer($0) } ?? .null),
+      ("base_norm", Self.number(tensor.baseSquare.squareRoot())),
+      ("norms", .array(range.map { Self.number(tensor.norm($0)) })),
+      ("products", Self.numbers(tensor.products)),
+      ("sign_agreement", Self.numbers(tensor.signs.map { $0.map(\.agreement) })),
+    ])
+    if !tensor.spectra.isEmpty {
+      object["spectra"] = .array(tensor.spectra.map(\.json))
+      object["alignment"] = Self.numbers(tensor.alignment)
+    }
+    return .object(object)
+  }
+
+  private static func numbers(_ values: [[Double?]]) -> JSONValue {
+    .array(values.map { .array($0.map { number($0) }) })
+  }
+
+  static func number(_ value: Double?) -> JSONValue {
+    guard let value, value.isFinite else { return .null }
+    return .number("\(value)")
+  }
+}
+
+extension SpectrumSummary {
+  /// The figures for programs.
+  var json: JSONValue {
+    .object(
+      JSONObject([
+        ("count", .integer(count)), ("largest", DiffReport.number(largest)),
+        ("norm", DiffReport.number(norm)),
+        ("effective_rank", DiffReport.number(effectiveRank)),
+        ("stable_rank", DiffReport.number(stableRank)), ("rank_90", .integer(rank90)),
+        ("rank_99", .integer(rank99)),
+        (
+          "decay",
+          .array(
+            decay.map { .array([.integer($0.index), DiffReport.number($0.share)]) })
+        ),
+      ]))
+  }
+}

@@ -1,0 +1,155 @@
+import Foundation
+import Testing
+import TinctureTorch
+
+@Suite(
+  "Statistics through the program", .timeLimit(.minutes(10)),
+  .enabled(if: (try? LibTorchSearch().find()) != nil, "LibTorch is not installed"))
+struct StatsTests {
+  private static let vision = URL(filePath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().deletingLastPathComponent().appending(path: "Examples/Vision").path
+  private let workshop: Workshop
+
+  init() throws { workshop = try Workshop() }
+
+  private func run(_ arguments: [String], ends status: Int32 = 0) async throws -> ToolRun {
+    let run = try await workshop.start(arguments).end()
+    expect(run, ends: status)
+    return run
+  }
+
+  private func collect(
+    _ kind: String, _ more: [String] = [], examples: Int = 24, ends status: Int32 = 0
+  ) async throws -> ToolRun {
+    try await run(
+      [
+        "stats", kind, Self.vision + "/suite.yaml", "--task", "optdigits", "--task", "style",
+        "--data", Self.vision + "/calibration.safetensors", "--examples", "\(examples)",
+        "--output", kind,
+      ] + more + Workshop.libTorch(), ends: status)
+  }
+
+  private func recipe(_ method: String, _ kind: String, _ more: String = "") -> String {
+    """
+    merge_method: \(method)
+    base_model: \(Self.vision)/pretrained.safetensors
+    models:
+      - model: \(Self.vision)/expert_optdigits.safetensors
+        statistics: \(kind)/optdigits.safetensors
+      - model: \(Self.vision)/expert_style.safetensors
+        statistics: \(kind)/style.safetensors
+
+    """ + more
+  }
+
+  @Test("What is collected can be merged with, and merging does better than averaging")
+  func merges() async throws {
+    let collected = try await collect("gram", ["--json"], examples: 128)
+    let rows =
+      try JSONSerialization.jsonObject(with: Data(collected.output.utf8)) as? [[String: Any]]
+    #expect(rows?.count == 2)
+    #expect(rows?.first?["rows"] as? Int == 128 * 16)
+    #expect(try workshop.names("gram") == ["optdigits.safetensors", "style.safetensors"])
+    _ = try await collect("fisher", ["--variant", "batch"])
+    _ = try await collect("merged-gram", ["--ratio", "0.9"], examples: 64)
+    try workshop.write("regmean.yaml", recipe("regmean", "gram"))
+    try workshop.write("plus.yaml", recipe("regmean_plus_plus", "merged-gram"))
+    try workshop.write("lot.yaml", recipe("lot", "gram"))
+    try workshop.write("fisher.yaml", recipe("fisher", "fisher"))
+    try workshop.write("linear.yaml", recipe("linear", "gram", "parameters: {weight: 1}\n"))
+    for name in ["regmean", "plus", "lot", "fisher", "linear"] {
+      _ = try await run(["merge", "\(name).yaml", "\(name).safetensors"])
+    }
+    let run = try await run(
+      [
+        "evaluate", Self.vision + "/suite.yaml", "--task", "optdigits", "--task", "style", "--json",
+        "--no-cache", "--plain", "linear.safetensors", "regmean.safetensors", "plus.safetensors",
+        "lot.safetensors",
+      ] + Workshop.libTorch())
+    let found = try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [[String: Any]]
+    let averages = try #require(found).compactMap { $0["average"] as? Double }
+    #expect(averages.count == 4)
+    #expect(averages.dropFirst().allSatisfy { $0 > averages[0] })
+  }
+
+  @Test("A plan shows the statistics, and one that cannot be made says all that is missing")
+  func plans() async throws {
+    _ = try await collect("gram")
+    try workshop.write("recipe.yaml", recipe("regmean", "gram"))
+    let plan = try await run(["plan", "recipe.yaml"])
+    #expect(
+      plan.output.contains("measured Gram matrices of 38 tensors in gram/optdigits.safetensors"))
+    #expect(plan.output.contains("38 of 77 tensors have statistics"))
+    let json = try await run(["plan", "recipe.yaml", "--json"])
+    #expect(json.output.contains("\"gram/style.safetensors\""))
+    // By options, too: one file for each model.
+    let options = [
+      "--method", "regmean", "--model", Self.vision + "/expert_optdigits.safetensors", "--model",
+      Self.vision + "/expert_style.safetensors", "--statistics", "gram/optdigits.safetensors",
+    ]
+    let second = ["--statistics", "gram/style.safetensors"]
+    let byOptions = try await run(["plan"] + options + second)
+    #expect(byOptions.output.contains("38 of 77 tensors have statistics"))
+    // A single file would have to hold those of both.
+    let single = try await run(["plan"] + options, ends: 64)
+    #expect(single.errors.contains("names such as gram0.NAME"))
+    let three = try await run(["plan"] + options + second + second, ends: 64)
+    #expect(three.errors.contains("3 files of statistics for 2 models"))
+  }
+
+  @Test("Statistics that are missing, of another kind or of other models are named with their line")
+  func faults() async throws {
+    _ = try await collect("gram")
+    try workshop.write(
+      "none.yaml", recipe("regmean", "gram").replacing("    statistics", with: "#"))
+    let none = try await run(["plan", "none.yaml"], ends: 65)
+    #expect(none.errors.contains("none.yaml:1"))
+    #expect(none.errors.contains("tincture stats gram"))
+    try workshop.write("missing.yaml", recipe("regmean", "nowhere"))
+    let missing = try await run(["plan", "missing.yaml"], ends: 66)
+    #expect(missing.errors.contains("missing.yaml:5") && missing.errors.contains("missing.yaml:7"))
+    try workshop.write("kind.yaml", recipe("fisher", "gram"))
+    let kind = try await run(["plan", "kind.yaml"], ends: 65)
+    #expect(kind.errors.contains("of the kind \"gram\""))
+    try workshop.write(
+      "model.yaml",
+      recipe("regmean", "gram").replacing(
+        "gram/style.safetensors", with: Self.vision + "/expert_style.safetensors"))
+    let model = try await run(["plan", "model.yaml"], ends: 65)
+    #expect(model.errors.contains("model.yaml:7"))
+    #expect(model.errors.contains("needs [128, 128]"))
+    try workshop.write("note.yaml", recipe("linear", "gram", "parameters: {weight: 1}\n"))
+    let note = try await run(["plan", "note.yaml"])
+    #expect(note.output.contains("line 5: statistics have no effect with linear"))
+    try workshop.write(
+      "key.yaml", recipe("regmean", "gram").replacing("    statistics", with: "    statistic"))
+    #expect(
+      try await run(["plan", "key.yaml"], ends: 65).errors.contains("did you mean 'statistics'?"))
+  }
+
+  @Test("An output never replaces statistics, and memory changes no byte of it")
+  func outputs() async throws {
+    _ = try await collect("gram")
+    try workshop.write("recipe.yaml", recipe("regmean", "gram"))
+    _ = try await run(["merge", "recipe.yaml", "gram", "--force"], ends: 73)
+    _ = try await run(["merge", "recipe.yaml", "out.safetensors", "--workers", "1"])
+    _ = try await run(["merge", "recipe.yaml", "small.safetensors", "--memory", "16MB"])
+    #expect(
+      try Data(contentsOf: workshop.url("out.safetensors"))
+        == Data(contentsOf: workshop.url("small.safetensors")))
+  }
+
+  @Test("Wrong options are refused, and files that exist are kept")
+  func options() async throws {
+    #expect(try await collect("gram", examples: 0, ends: 64).errors.contains("--examples"))
+    #expect(
+      try await collect("fisher", ["--draws", "2"], ends: 64).errors.contains("--variant sampled"))
+    #expect(try await collect("gram", ["--task", "mnst"], ends: 64).errors.contains("'mnist'"))
+    _ = try await collect("gram", examples: 2)
+    #expect(try await collect("gram", examples: 2, ends: 73).errors.contains("--force"))
+    _ = try await collect("gram", ["--force", "--quiet"], examples: 2)
+    #expect(
+      try await collect("fisher", ["--variant", "texts"], ends: 65).errors.contains("exact"))
+    #expect(try workshop.names() == ["gram"])
+  }
+}
