@@ -1,0 +1,232 @@
+#!/usr/bin/env python3
+"""Compare merging by singular values with FusionBench: time, memory, and error in both programs.
+
+Two sets of synthetic models in single precision: the visual part of CLIP ViT-B/32 with eight
+experts, and matrices of a Llama's MLP (2048 × 5632) with four. The error is the distance to the
+same merge in double precision by full decompositions, as a share of the merged task vector's norm.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from bench_banks import shapes as vision_shapes
+from measure import Measurement, run
+from report import greatest, median, megabytes, ratio, seconds, table
+from spectral_reference import Files, distances
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+METHODS = ("iso_c", "iso_cts", "tsv_m", "opcm", "knots")
+SETTINGS = {
+    "iso_c": ["alpha=1"],
+    "iso_cts": ["alpha=1", "common_space_fraction=0.8"],
+    "tsv_m": ["alpha=1"],
+    "opcm": ["threshold=0.5"],
+    "knots": ["inner=ties", "density=0.2", "lambda=0.6", "epsilon=1e-5"],
+}
+Shapes = dict[str, tuple[int, ...]]
+
+
+def vision(layers: int, width: int) -> Shapes:
+    """Return the shapes of the visual part of ViT-B/32, or of one with fewer blocks or narrower."""
+    found = {}
+    for name, shape in vision_shapes().items():
+        part = name.split(".")
+        if "resblocks" in part and int(part[part.index("resblocks") + 1]) >= layers:
+            continue
+        found[name] = tuple(
+            extent * width // 768 if extent % 768 == 0 else extent for extent in shape
+        )
+    return found
+
+
+def language(layers: int, width: int) -> Shapes:
+    """Return the shapes of the MLPs of a Llama of 1.1 billion weights, or of a narrower one."""
+    wide = 5632 * width // 2048
+    found: Shapes = {}
+    for layer in range(layers):
+        prefix = f"model.layers.{layer}."
+        found[prefix + "mlp.down_proj.weight"] = (width, wide)
+        found[prefix + "mlp.up_proj.weight"] = (wide, width)
+        found[prefix + "input_layernorm.weight"] = (width,)
+    return found
+
+
+def write(path: Path, shapes: Shapes, number: int) -> None:
+    """Write the base (number 0) or an expert: a low-rank change, shared and own, and noise."""
+    entries, position = {}, 0
+    for name, shape in shapes.items():
+        size = 4 * math.prod(shape)
+        entries[name] = {
+            "dtype": "F32",
+            "shape": list(shape),
+            "data_offsets": [position, position + size],
+        }
+        position += size
+    header = json.dumps(entries).encode()
+    header += b" " * (-len(header) % 8)
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", len(header)) + header)
+        for index, shape in enumerate(shapes.values()):
+            values = normal(shape, 1, index) * np.float32(0.02)
+            if number:
+                values += normal(shape, 3, index, number) * np.float32(0.0004)
+                if len(shape) == 2:
+                    for key, scale in (((2, index), 0.0006), ((4, index, number), 0.0009)):
+                        rank = max(1, min(shape) // 16)
+                        left = normal((shape[0], rank), *key)
+                        right = normal((rank, shape[1]), *key, 1)
+                        values += left @ right * np.float32(scale / math.sqrt(rank))
+            file.write(values.astype("<f4").tobytes())
+
+
+def normal(shape: tuple[int, ...], *key: int) -> np.ndarray:
+    """Return standard normal numbers that depend on nothing but the key."""
+    return np.random.default_rng(list(key)).standard_normal(shape, np.float32)
+
+
+class Bench:
+    """The comparison on one set of models."""
+
+    def __init__(self, options: argparse.Namespace, name: str, shapes: Shapes, experts: int):
+        """Write the models unless they are there."""
+        self.options = options
+        self.work = options.work.resolve() / name
+        self.work.mkdir(parents=True, exist_ok=True)
+        self.base = self.work / "base.safetensors"
+        numbers = range(1, experts + 1)
+        self.experts = [self.work / f"expert{number}.safetensors" for number in numbers]
+        mark = self.work / "shapes.json"
+        wanted = json.dumps([list(shapes.items()), experts])
+        if not mark.exists() or mark.read_text() != wanted:
+            for number, path in enumerate([self.base, *self.experts]):
+                write(path, shapes, number)
+            mark.write_text(wanted)
+        self.environment = os.environ | {"OMP_NUM_THREADS": str(options.threads)}
+
+    def ours(self, method: str) -> Measurement:
+        """Merge with tincture."""
+        output = self.work / f"{method}.ours.safetensors"
+        command = [str(self.options.tincture), "merge", "--method", method]
+        command += ["--base", str(self.base)]
+        for path in self.experts:
+            command += ["--model", str(path)]
+        for setting in SETTINGS[method]:
+            command += ["--set", setting]
+        command += ["--workers", str(self.options.threads), "--memory", self.options.memory]
+        command += ["--force", "--quiet", str(output)]
+        return run(command, self.log(method), self.environment)
+
+    def theirs(self, method: str) -> Measurement:
+        """Merge with FusionBench."""
+        output = self.work / f"{method}.theirs.safetensors"
+        files = [str(path) for path in [self.base, *self.experts]]
+        command = [self.options.python, str(HERE / "spectral_peer.py"), method, str(output), *files]
+        return run(command, self.log(method), self.environment)
+
+    def log(self, method: str) -> Path:
+        """Return the file that takes what a program prints."""
+        return self.work / f"{method}.log"
+
+    def row(self, name: str, method: str, start: float) -> list[str]:
+        """Measure a method."""
+        ours, theirs = [], []
+        for _ in range(self.options.runs):
+            ours.append(self.checked(self.ours(method)).record())
+            if not self.options.skip_peer:
+                theirs.append(self.checked(self.theirs(method)).record())
+        outputs = [self.work / f"{method}.ours.safetensors"]
+        if theirs:
+            outputs.append(self.work / f"{method}.theirs.safetensors")
+        errors = []
+        if not self.options.no_errors:
+            errors = distances(method, Files(self.base, self.experts), outputs)
+        own, other = median(ours, "seconds"), median(theirs, "seconds")
+        cells = [
+            name,
+            method,
+            seconds(own),
+            seconds(other),
+            ratio(other, own),
+            ratio(other - start if other else None, own),
+            megabytes(greatest(ours, "peak_resident")),
+            megabytes(greatest(theirs, "peak_resident")),
+            *[f"{error:.1e}" for error in errors],
+        ]
+        return cells + ["–"] * (len(HEADINGS) - len(cells))
+
+    @staticmethod
+    def checked(found: Measurement) -> Measurement:
+        """Stop at a program that failed."""
+        if found.status != 0:
+            sys.exit(f"A program ended with status {found.status}:\n{found.output}")
+        return found
+
+
+HEADINGS = (
+    "models",
+    "method",
+    "tincture s",
+    "FusionBench s",
+    "ratio",
+    "less its start",
+    "memory, tincture",
+    "memory, FusionBench",
+    "error, tincture",
+    "error, FusionBench",
+)
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tincture", default=ROOT / ".build/release/tincture", type=Path)
+    parser.add_argument("--python", default=sys.executable, help="a Python that has FusionBench")
+    parser.add_argument("--work", type=Path, default=ROOT / ".build/bench-spectral")
+    parser.add_argument("--methods", nargs="*", default=METHODS, choices=METHODS)
+    parser.add_argument("--sets", nargs="*", default=["vision", "language"])
+    parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--memory", default="4GB", help="tincture's limit of working memory")
+    parser.add_argument("--layers", type=int, help="blocks of each model: 12 and 1")
+    parser.add_argument("--scale", type=int, default=1, help="divide all widths by this, to try it")
+    parser.add_argument("--experts", type=int, help="experts of each set: 8 and 4")
+    parser.add_argument("--skip-peer", action="store_true", help="only tincture")
+    parser.add_argument("--no-errors", action="store_true", help="no reference in double precision")
+    options = parser.parse_args()
+    sets = {
+        "vision": ("ViT-B/32", vision(options.layers or 12, 768 // options.scale), 8),
+        "language": ("Llama MLP", language(options.layers or 1, 2048 // options.scale), 4),
+    }
+    start = 0.0
+    if not options.skip_peer:
+        command = [options.python, str(HERE / "spectral_peer.py"), "start", "-"]
+        options.work.mkdir(parents=True, exist_ok=True)
+        start = Bench.checked(run(command, options.work / "start.log")).seconds
+        print(f"FusionBench needs {start:.1f} s to import.", file=sys.stderr)
+    rows = []
+    for key in options.sets:
+        title, shapes, experts = sets[key]
+        bench = Bench(options, key, shapes, options.experts or experts)
+        for method in options.methods:
+            rows.append(bench.row(title, method, start))
+            print(" ".join(rows[-1]), file=sys.stderr, flush=True)
+    version = subprocess.run(  # noqa: S603
+        [str(options.tincture), "--version"], check=True, stdout=subprocess.PIPE, text=True
+    )
+    facts = f"{options.threads} threads, medians of {options.runs}"
+    print(f"tincture {version.stdout.strip()}, {facts}\n")
+    print(table(HEADINGS, rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""Merge files by one of FusionBench's spectral methods, on the processor, in single precision.
+
+Usage: spectral_peer.py METHOD OUTPUT BASE EXPERT…; `start` as the method only imports.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+State = dict[str, torch.Tensor]
+# What all programs of the comparison merge with.
+ALPHA = {"iso_c": 1.0, "iso_cts": 1.0, "tsv_m": 1.0, "knots": 0.6}
+FRACTION, THRESHOLD, DENSITY, EPSILON = 0.8, 0.5, 0.2, 1e-5
+
+
+class Leaf(nn.Module):
+    """A module that holds one tensor."""
+
+    def __init__(self, value: torch.Tensor):
+        """Take the tensor."""
+        super().__init__()
+        self.value = nn.Parameter(value, requires_grad=False)
+
+
+def module(state: State) -> nn.Module:
+    """Return a model whose matrices are linear layers, as OPCM looks for them."""
+    model = nn.Module()
+    for name, value in state.items():
+        leaf: nn.Module = Leaf(value)
+        if value.ndim == 2:
+            leaf = nn.Linear(value.shape[1], value.shape[0], bias=False)
+            leaf.weight = nn.Parameter(value, requires_grad=False)
+        model.add_module(name.replace(".", "/"), leaf)
+    return model
+
+
+def opcm(base: State, experts: list[Path]) -> State:
+    """Take the experts in one after another."""
+    from fusion_bench.method.opcm.opcm import OPCMForCLIP
+
+    names = [path.name for path in experts]
+    pool = SimpleNamespace(
+        model_names=names,
+        load_pretrained_model=lambda: module(base),
+        load_model=lambda name: module(load_file(experts[names.index(name)])),
+    )
+    program = SimpleNamespace(taskpool=SimpleNamespace(_test_datasets={}))
+    method = OPCMForCLIP(alpha=THRESHOLD, shuffle_order=False, save_on_every_step=False)
+    method._program = program
+    silent = SimpleNamespace(device="cpu", log=lambda *_, **__: None)
+    # Nothing is logged: neither the device's set-up nor its log belongs to the merge.
+    type(method).fabric = property(lambda _: silent)
+    type(method).log_dir = property(lambda _: None)
+    merged = method.run(pool)
+    found = {}
+    for name, leaf in merged.named_children():
+        value = leaf.weight if isinstance(leaf, nn.Linear) else leaf.value
+        found[name.replace("/", ".")] = value.detach().contiguous()
+    return found
+
+
+def knots(vectors: list[State]) -> State:
+    """Align the matrices and merge them by TIES with one threshold for each task."""
+    from fusion_bench.method.knots.knots_utils import subspace_alignment
+    from fusion_bench.method.ties_merging.ties_merging_utils import ties_merging
+
+    names = [name for name, value in vectors[0].items() if value.ndim == 2]
+    bases, coordinates = {}, [[] for _ in vectors]
+    for name in names:
+        u, s, parts = subspace_alignment([vector[name] for vector in vectors], eps=EPSILON)
+        bases[name] = u
+        for found, part in zip(coordinates, parts, strict=True):
+            found.append(torch.diag(s) @ part)
+    flat = torch.stack([torch.cat([part.flatten() for part in task]) for task in coordinates])
+    merged = ties_merging(flat, reset_thresh=DENSITY, merge_func="dis-mean")
+    result, start = {}, 0
+    for name, part in zip(names, coordinates[0], strict=True):
+        result[name] = bases[name] @ merged[start : start + part.numel()].view(part.shape)
+        start += part.numel()
+    for name, value in vectors[0].items():
+        if value.ndim != 2:
+            result[name] = sum(vector[name] for vector in vectors) / len(vectors)
+    return result
+
+
+def main() -> None:
+    """Merge."""
+    method, output, *files = sys.argv[1], Path(sys.argv[2]), *map(Path, sys.argv[3:])
+    from fusion_bench.method.isotropic_merging.iso_utils import iso_c, iso_cts
+    from fusion_bench.method.task_singular_vector.utils.TSVM_utils import (
+        compute_and_sum_svd_mem_reduction as tsv_m,
+    )
+
+    if method == "start":
+        return
+    base = load_file(files[0])
+    with torch.no_grad():
+        if method == "opcm":
+            save_file(opcm(base, files[1:]), output)
+            return
+        vectors = []
+        for path in files[1:]:
+            expert = load_file(path)
+            vectors.append({name: expert[name] - base[name] for name in base})
+        if method == "iso_c":
+            merged = iso_c(vectors, accelerator="cpu")
+        elif method == "iso_cts":
+            merged = iso_cts(vectors, FRACTION, accelerator="cpu")
+        elif method == "tsv_m":
+            merged = tsv_m(vectors, accelerator="cpu")
+        else:
+            merged = knots(vectors)
+        alpha = ALPHA[method]
+        save_file({name: base[name] + alpha * merged[name] for name in base}, output)
+
+
+if __name__ == "__main__":
+    main()
