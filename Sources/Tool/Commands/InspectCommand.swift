@@ -168,7 +168,8 @@ struct InspectCommand: AsyncParsableCommand {
       let roles = task.tensors.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.shape)" }
       return "  \(task.name): \(roles.joined(separator: ", "))"
     }
-    return (["parts of \(parts.tasks.count) tasks by \(parts.method)"] + tasks)
+    let count = parts.tasks.count
+    return (["parts of \(count) task\(count == 1 ? "" : "s") by \(parts.method)"] + tasks)
       .joined(separator: "\n")
   }
 

@@ -170,7 +170,9 @@ public struct Planner {
       problems.add(
         recipe.error(
           at: recipe.method.position,
-          "\(method.name) learns from examples; add 'data' with a 'suite' to the recipe."))
+          "\(method.name) learns from examples; "
+            + (recipe.source.origin == .file
+              ? "add 'data' with a 'suite' to the recipe." : "name a suite by --data.")))
     } else if !method.learns, let data = recipe.data {
       problems.add(
         recipe.error(
