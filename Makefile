@@ -43,7 +43,7 @@ bench-learning:  ## a step of Model Tinting against the published loop in PyTorc
 
 bench-spectral:  ## merges by singular values against FusionBench: time, memory and error
 	swift build -c release --product tincture
-	Benchmarks/setup_fusion_bench.sh
+	Benchmarks/setup_peer.sh fusion-bench
 	python=$${FUSION_VENV:-.venv/fusion}/bin/python; $$python Benchmarks/bench_spectral.py --python $$python $(BENCH)
 
 differential:    ## compare weights with mergekit's on tiny models

@@ -68,7 +68,9 @@ package struct LearningProblem: Sendable {
       }
       throw error
     }
-    let models = whole.values.first?.models ?? []
+    // Where tensors are missing from some models, the tensors that most have tell the models.
+    let count = steps.map(\.models.count).max() ?? 0
+    let models = steps.first { $0.models.count == count }?.models ?? []
     if let file = data.file {
       let place = Self.place(file.value, data.source)
       for index in suite.tasks.indices {
