@@ -3,7 +3,7 @@ import Testing
 import TinctureLinearAlgebra
 
 @Suite(
-  "Adapters merged by their factors", .timeLimit(.minutes(10)), .enabled(if: Backend.isAvailable))
+  "Adapters merged by their factors", .timeLimit(.minutes(25)), .enabled(if: Backend.isAvailable))
 struct AdapterMergeTests {
   let workshop: Workshop
   let base = TinyModel.llama(1)

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 import TinctureLinearAlgebra
 
-@Suite("Models that are appended to a merge", .timeLimit(.minutes(10)))
+@Suite("Models that are appended to a merge", .timeLimit(.minutes(25)))
 struct AppendTests {
   let workshop: Workshop
   let base = TinyModel.llama(1)

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// A limit on the size of files stands for a full disk: writing fails in the middle of a file.
-@Suite("Banks on a full disk", .timeLimit(.minutes(10)))
+@Suite("Banks on a full disk", .timeLimit(.minutes(25)))
 struct BankFullDiskTests {
   let workshop: Workshop
 

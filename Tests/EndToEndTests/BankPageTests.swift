@@ -5,7 +5,7 @@ import Testing
   import FoundationXML
 #endif
 
-@Suite("The page of a bank", .timeLimit(.minutes(10)))
+@Suite("The page of a bank", .timeLimit(.minutes(25)))
 struct BankPageTests {
   let workshop: Workshop
   private static let hostile = "</title><script>alert('1')</script>&lt;\u{202e}.weight"

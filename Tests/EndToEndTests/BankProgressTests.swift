@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite("The progress of making a bank", .timeLimit(.minutes(10)))
+@Suite("The progress of making a bank", .timeLimit(.minutes(25)))
 struct BankProgressTests {
   let workshop: Workshop
   private let create = [

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 import TinctureTorch
 
-@Suite("Commands besides merge", .timeLimit(.minutes(10)))
+@Suite("Commands besides merge", .timeLimit(.minutes(25)))
 struct CommandTests {
   let workshop: Workshop
   let base = TinyModel.llama(1, .bf16)

@@ -6,7 +6,7 @@ import TinctureLinearAlgebra
   import FoundationXML
 #endif
 
-@Suite("Comparing models and looking at spectra", .timeLimit(.minutes(10)))
+@Suite("Comparing models and looking at spectra", .timeLimit(.minutes(25)))
 struct DiffTests {
   let workshop: Workshop
   let base = TinyModel.llama(1)

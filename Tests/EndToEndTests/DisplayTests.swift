@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite("What is shown", .timeLimit(.minutes(10)))
+@Suite("What is shown", .timeLimit(.minutes(25)))
 struct DisplayTests {
   let workshop: Workshop
   private let merge = [

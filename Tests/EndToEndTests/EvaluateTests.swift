@@ -3,7 +3,7 @@ import Testing
 import TinctureTorch
 
 @Suite(
-  "Evaluation through the program", .timeLimit(.minutes(10)),
+  "Evaluation through the program", .timeLimit(.minutes(25)),
   .enabled(if: (try? LibTorchSearch().find()) != nil, "LibTorch is not installed"))
 struct EvaluateTests {
   private static let vision = URL(filePath: #filePath).deletingLastPathComponent()

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// What a merge does that cannot work: it ends with a status and a message, and leaves nothing.
-@Suite("Failing merges", .timeLimit(.minutes(10)))
+@Suite("Failing merges", .timeLimit(.minutes(25)))
 struct FailureTests {
   let workshop: Workshop
   let base = TinyModel.llama(1)

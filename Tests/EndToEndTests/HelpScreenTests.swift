@@ -3,7 +3,7 @@ import Testing
 
 /// With `TINCTURE_RECORD=1` in the environment the texts under `Fixtures` are written anew instead of
 /// being compared; look at the difference before committing it.
-@Suite("Help screens", .timeLimit(.minutes(10)))
+@Suite("Help screens", .timeLimit(.minutes(25)))
 struct HelpScreenTests {
   @Test(
     "The help screen of each command is the recorded one",

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite("Forms of inputs and outputs", .timeLimit(.minutes(10)))
+@Suite("Forms of inputs and outputs", .timeLimit(.minutes(25)))
 struct InputAndOutputTests {
   let workshop: Workshop
   let base = TinyModel.llama(1)

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite("Interrupted merges", .timeLimit(.minutes(10)), .serialized)
+@Suite("Interrupted merges", .timeLimit(.minutes(25)), .serialized)
 struct InterruptionTests {
   let workshop: Workshop
   private let merge = [

@@ -3,7 +3,7 @@ import Testing
 import TinctureTorch
 
 @Suite(
-  "Merges that learn, through the program", .timeLimit(.minutes(10)),
+  "Merges that learn, through the program", .timeLimit(.minutes(25)),
   .enabled(if: (try? LibTorchSearch().find()) != nil, "LibTorch is not installed"))
 struct LearnedMergeTests {
   private static let vision = URL(filePath: #filePath).deletingLastPathComponent()

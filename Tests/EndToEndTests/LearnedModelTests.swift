@@ -4,7 +4,7 @@ import TinctureLinearAlgebra
 import TinctureTorch
 
 @Suite(
-  "Surgery, masks and singular directions, through the program", .timeLimit(.minutes(10)),
+  "Surgery, masks and singular directions, through the program", .timeLimit(.minutes(25)),
   .enabled(if: (try? LibTorchSearch().find()) != nil, "LibTorch is not installed"))
 struct LearnedModelTests {
   private static let vision = URL(filePath: #filePath).deletingLastPathComponent()

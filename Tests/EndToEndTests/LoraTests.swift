@@ -2,7 +2,7 @@ import Foundation
 import Testing
 import TinctureLinearAlgebra
 
-@Suite("LoRA adapters through the program", .timeLimit(.minutes(10)))
+@Suite("LoRA adapters through the program", .timeLimit(.minutes(25)))
 struct LoraTests {
   let workshop: Workshop
   let base = TinyModel.llama()

@@ -3,7 +3,7 @@ import Testing
 import TinctureTorch
 
 @Suite(
-  "Models that mix experts, through the program", .timeLimit(.minutes(10)),
+  "Models that mix experts, through the program", .timeLimit(.minutes(25)),
   .enabled(if: (try? LibTorchSearch().find()) != nil, "LibTorch is not installed"))
 struct MixedMergeTests {
   private static let vision = URL(filePath: #filePath).deletingLastPathComponent()

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite("Merges of whole models", .timeLimit(.minutes(10)))
+@Suite("Merges of whole models", .timeLimit(.minutes(25)))
 struct ModelMergeTests {
   let workshop: Workshop
   let base = TinyModel.llama(1)

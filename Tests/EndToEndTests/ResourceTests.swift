@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite("Workers and memory", .timeLimit(.minutes(10)))
+@Suite("Workers and memory", .timeLimit(.minutes(25)))
 struct ResourceTests {
   @Test(
     "The output is the same bytes for any number of workers and any memory",

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 import TinctureLinearAlgebra
 
-@Suite("Layers expanded by experts", .timeLimit(.minutes(10)), .enabled(if: Backend.isAvailable))
+@Suite("Layers expanded by experts", .timeLimit(.minutes(25)), .enabled(if: Backend.isAvailable))
 struct SmileTests {
   let workshop: Workshop
   let base: TinyModel

@@ -3,7 +3,7 @@ import Testing
 import TinctureTorch
 
 @Suite(
-  "Statistics through the program", .timeLimit(.minutes(10)),
+  "Statistics through the program", .timeLimit(.minutes(25)),
   .enabled(if: (try? LibTorchSearch().find()) != nil, "LibTorch is not installed"))
 struct StatsTests {
   private static let vision = URL(filePath: #filePath).deletingLastPathComponent()

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite("Merges that follow the structure of models", .timeLimit(.minutes(10)))
+@Suite("Merges that follow the structure of models", .timeLimit(.minutes(25)))
 struct StructureTests {
   let workshop: Workshop
 

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@Suite("Merges of different vocabularies", .timeLimit(.minutes(10)))
+@Suite("Merges of different vocabularies", .timeLimit(.minutes(25)))
 struct TokenizerTests {
   let workshop: Workshop
   /// The base knows five tokens, the other model six, in another order.

@@ -10,7 +10,7 @@ import TinctureTorch
 
 @testable import TinctureFitting
 
-@Suite("Merges that mix experts for every input", .needsLibTorch, .timeLimit(.minutes(10)))
+@Suite("Merges that mix experts for every input", .needsLibTorch, .timeLimit(.minutes(25)))
 struct MixtureMergeTests {
   private static let tasks = ["optdigits", "style", "kana"]
   private static let data =

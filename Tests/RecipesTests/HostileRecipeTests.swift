@@ -3,7 +3,7 @@ import TinctureMerging
 import TinctureRecipes
 import TinctureTensors
 
-@Suite("Hostile recipes", .timeLimit(.minutes(10)))
+@Suite("Hostile recipes", .timeLimit(.minutes(25)))
 struct HostileRecipeTests {
   private func refusal(_ text: String) -> TinctureError? {
     #expect(throws: TinctureError.self) { try parseOne(text) }
