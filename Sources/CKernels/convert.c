@@ -154,3 +154,12 @@ int tincture_instruction_set(void) {
   return 0;
 #endif
 }
+
+int tincture_is_amd_512(void) {
+#if defined(__x86_64__) && defined(__GLIBC__)
+  __builtin_cpu_init();
+  return __builtin_cpu_is("amd") && __builtin_cpu_supports("x86-64-v4");
+#else
+  return 0;
+#endif
+}

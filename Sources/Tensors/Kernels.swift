@@ -257,4 +257,7 @@ extension Kernels {
     default: "portable"
     }
   }
+
+  /// Whether the processor is one of AMD's with AVX-512.
+  package static let isWideOnAMD = tincture_is_amd_512() != 0
 }

@@ -17,6 +17,47 @@ struct OperatorTests {
     }
   }
 
+  @Test("Large linear layers and their derivatives are those of double precision")
+  func largeLinear() throws {
+    let library = try LibTorch.current()
+    let threads = library.threadCount
+    library.threadCount = 2
+    defer { library.threadCount = threads }
+    let random = CounterRandom(seed: 8, tensor: "linear", purpose: "test")
+    let x = try TorchTensor.normal([8, 64, 256], random)
+    let weight = try TorchTensor.normal([192, 256], random, from: 1 << 20)
+    let bias = try TorchTensor.normal([192], random, from: 1 << 22)
+    let found = try results(x, weight, bias)
+    let expected = try results(
+      x.converted(to: .f64), weight.converted(to: .f64), bias.converted(to: .f64))
+    for (found, expected) in zip(found, expected) {
+      #expect(found.shape == expected.shape && found.dtype == .f32)
+      #expect(try relativeError(found, expected) < 1e-6)
+    }
+    // Without a bias, and with rows that are columns of something else.
+    let columns = try x.transposed(0, 1)
+    let turned = try columns.linear(weight: weight)
+    let wide = try columns.converted(to: .f64).linear(weight: weight.converted(to: .f64))
+    #expect(turned.shape == [64, 8, 192])
+    #expect(try relativeError(turned, wide) < 1e-6)
+  }
+
+  /// ‖a − b‖ / ‖b‖.
+  private func relativeError(_ a: TorchTensor, _ b: TorchTensor) throws -> Double {
+    let difference = try a.converted(to: .f64) - b
+    let squares = try (difference * difference).sum() / (b * b).sum()
+    return try squares.item(as: Double.self).squareRoot()
+  }
+
+  /// A linear layer of a function of its inputs, and its derivatives by all three operands.
+  private func results(
+    _ x: TorchTensor, _ weight: TorchTensor, _ bias: TorchTensor
+  ) throws -> [TorchTensor] {
+    let leaves = try [x, weight, bias].map { try $0.requiringGradient() }
+    let y = try leaves[0].linear(weight: leaves[1], bias: leaves[2])
+    return try [y.detached()] + gradients(of: (y * y).sum(), withRespectTo: leaves)
+  }
+
   @Test(
     "Derivatives are those of central differences",
     arguments: OperatorCase.all.filter { !$0.variables.isEmpty })

@@ -29,6 +29,8 @@ void tincture_narrow_f8e5m2(const float *x, uint8_t *y, size_t n);
 
 // The x86-64 level that the loader chose (4, 3 or 1), or 0 where there is only one version.
 int tincture_instruction_set(void);
+// Whether the processor is one of AMD's with AVX-512.
+int tincture_is_amd_512(void);
 
 // ---- elementwise.c ------------------------------------------------------------------------------
 // y = a x;  y may be x.

@@ -11,26 +11,6 @@ extension TorchTensor {
     }
   }
 
-  /// A linear layer: self · weightᵀ + bias.
-  ///
-  /// Schema: `aten::linear(Tensor input, Tensor weight, Tensor? bias)`.
-  ///
-  /// - Parameters:
-  ///   - weight: Rows are outputs.
-  ///   - bias: One number for each output.
-  /// - Returns: A row of outputs for each row of inputs.
-  /// - Throws: `engine` when the shapes or dtypes do not fit.
-  public func linear(
-    weight: TorchTensor, bias: TorchTensor? = nil
-  ) throws(TinctureError) -> TorchTensor {
-    let operands = [self, weight] + (bias.map { [$0] } ?? [])
-    return try ComputePrecision.current.compute(operands) { (operands) throws(TinctureError) in
-      try library.call(
-        "aten::linear", "", .tensor(operands[0]), .tensor(operands[1]),
-        .optional(bias == nil ? nil : operands[2]))
-    }
-  }
-
   /// A convolution of images [N, channels, height, width].
   ///
   /// Schema: `aten::conv2d(Tensor input, Tensor weight, Tensor? bias, SymInt[2] stride, SymInt[2] padding,

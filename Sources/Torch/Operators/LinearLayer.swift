@@ -1,0 +1,52 @@
+public import TinctureTensors
+
+extension TorchTensor {
+  /// A linear layer: self · weightᵀ + bias.
+  ///
+  /// Schema: `aten::linear(Tensor input, Tensor weight, Tensor? bias)`, or where that is faster
+  /// `aten::conv2d` over a row of pixels, with the same result up to rounding.
+  ///
+  /// - Parameters:
+  ///   - weight: Rows are outputs.
+  ///   - bias: One number for each output.
+  /// - Returns: A row of outputs for each row of inputs.
+  /// - Throws: `engine` when the shapes or dtypes do not fit.
+  public func linear(
+    weight: TorchTensor, bias: TorchTensor? = nil
+  ) throws(TinctureError) -> TorchTensor {
+    let operands = [self, weight] + (bias.map { [$0] } ?? [])
+    return try ComputePrecision.current.compute(operands) { (operands) throws(TinctureError) in
+      let bias = bias == nil ? nil : operands[2]
+      if operands[0].isBetterConvolved(with: operands[1]) {
+        return try operands[0].convolved(operands[1], bias)
+      }
+      return try library.call(
+        "aten::linear", "", .tensor(operands[0]), .tensor(operands[1]), .optional(bias))
+    }
+  }
+
+  /// Whether a product is large enough, and the processor one, where oneDNN's convolution is faster than MKL.
+  ///
+  /// On AMD's processors MKL multiplies with half of the width that AVX-512 has; oneDNN, which LibTorch asks
+  /// for convolutions when it has several threads, uses all of it.
+  private func isBetterConvolved(with weight: TorchTensor) -> Bool {
+    guard Kernels.isWideOnAMD, dtype == .f32, weight.dtype == .f32, device.kind == .cpu,
+      rank >= 2, weight.rank == 2, weight.shape[1] == shape[rank - 1], library.threadCount > 1
+    else { return false }
+    return elementCount * weight.shape[0] >= Self.convolvedProducts
+  }
+
+  /// From how many products of numbers on.
+  private static let convolvedProducts = 1 << 24
+
+  /// The linear layer as a convolution of pixels whose channels are the inputs; nothing is moved for it.
+  private func convolved(
+    _ weight: TorchTensor, _ bias: TorchTensor?
+  ) throws(TinctureError) -> TorchTensor {
+    let (inputs, outputs) = (shape[rank - 1], weight.shape[0])
+    let pixels = try reshaped([1, elementCount / Swift.max(1, inputs), 1, inputs]).permuted(0, 3, 1, 2)
+    let filters = try weight.unsqueezed(at: 2).unsqueezed(at: 3)
+    let found = try pixels.conv2d(weight: filters, bias: bias)
+    return try found.permuted(0, 2, 3, 1).reshaped(Array(shape.dropLast()) + [outputs])
+  }
+}
