@@ -44,7 +44,8 @@ extension TorchTensor {
     _ weight: TorchTensor, _ bias: TorchTensor?
   ) throws(TinctureError) -> TorchTensor {
     let (inputs, outputs) = (shape[rank - 1], weight.shape[0])
-    let pixels = try reshaped([1, elementCount / Swift.max(1, inputs), 1, inputs]).permuted(0, 3, 1, 2)
+    let pixels = try reshaped([1, elementCount / Swift.max(1, inputs), 1, inputs]).permuted(
+      0, 3, 1, 2)
     let filters = try weight.unsqueezed(at: 2).unsqueezed(at: 3)
     let found = try pixels.conv2d(weight: filters, bias: bias)
     return try found.permuted(0, 2, 3, 1).reshaped(Array(shape.dropLast()) + [outputs])
