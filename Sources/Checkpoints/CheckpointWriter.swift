@@ -239,7 +239,8 @@ public struct CheckpointWriter: ~Copyable {
     return files
   }
 
-  static func write(_ bytes: [UInt8], to path: FilePath) throws(TinctureError) {
+  /// Writes a small file, in place of one that is there.
+  package static func write(_ bytes: [UInt8], to path: FilePath) throws(TinctureError) {
     do {
       let descriptor = try FileDescriptor.open(
         path, .writeOnly, options: [.create, .truncate, .closeOnExec],

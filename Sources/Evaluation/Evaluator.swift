@@ -1,4 +1,3 @@
-internal import Foundation
 internal import SystemPackage
 public import TinctureCheckpoints
 internal import TinctureJSON
@@ -47,7 +46,6 @@ public struct Evaluator: Sendable {
   public func with(heads file: String) throws(TinctureError) -> Evaluator {
     var other = self
     other.usesHeadsOfModels = false
-    let path = FilePath(file)
     for (index, task) in suite.tasks.enumerated() {
       guard task.head != nil else {
         throw TinctureError(
@@ -55,8 +53,7 @@ public struct Evaluator: Sendable {
           at: .init(file: suite.file.string))
       }
       // Not from the suite's folder, as the suite's own paths are.
-      let place = path.isRelative ? FilePath(FileManager.default.currentDirectoryPath) : ""
-      other.suite.tasks[index].head?.file = place.pushing(path).string
+      other.suite.tasks[index].head?.file = FilePath(file).absolute.string
     }
     return other
   }

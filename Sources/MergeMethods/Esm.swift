@@ -4,7 +4,7 @@ public import TinctureTensors
 
 /// Merges in the directions that the outputs of each layer use on a few examples.
 ///
-/// For a weight [out, in] and the Gram matrix G = Xᵀ X of its inputs under task i, the essential directions P of the task
+/// For a weight [out, in] ([in, out] is told by the statistics) and the Gram matrix G = Xᵀ X / N of its inputs under task i, the essential directions P of the task
 /// are the leading r = ⌊out / T⌋ eigenvectors of τᵢ G τᵢᵀ, the principal directions of the outputs X τᵢᵀ without removal of
 /// their mean. With νᵢ = ‖τᵢ‖ and e = (λ / mean λ)^p over its mean, U holds P diag(e) of all tasks side by side and B
 /// the rows νᵢ² / mean(ν)² diag(e) Pᵀ τᵢ below each other; column j of B counts (‖B_j‖ / mean ‖B‖)² times, and
@@ -18,16 +18,11 @@ public import TinctureTensors
 /// of the whole task vector. Cost: O(out² in + out³) or O(in³ + out in²), whichever side is smaller, for each task, twice.
 /// Source: arXiv:2602.20208.
 public struct Esm: MergeMethod {
-  /// The Gram matrices, and what each matrix is multiplied by beside its layers.
+  /// What each matrix is multiplied by beside its layers.
   public struct State: Sendable {
-    let grams: InputGrams
     let factors: [String: Double]
   }
 
-  static let statistics = Parameter<String>(
-    "statistics",
-    "The folder of Gram matrices: 1.safetensors for the first model, 2.safetensors and so on, with XᵀX"
-      + " of the inputs under each weight's name.")
   static let power = Parameter<Double>(
     "eigenvalue_power", default: 0.15, in: .atLeast(0),
     "The power of a direction's share of the outputs in its weight.")
@@ -42,9 +37,9 @@ public struct Esm: MergeMethod {
       "τᵢ Gᵢ τᵢᵀ = Pᵢ diag(λᵢ) Pᵢᵀ;  U = [P₁ … P_T] diag(e), B = diag(e ν²) [P₁ᵀ τ₁; …; P_Tᵀ τ_T];"
       + "  θ = θ₀ + α mean(σ(U)) polar(U) mean(σ(B)) polar(B), by layer;  no Gram matrix: tsv_m",
     source: "Essential subspace merging, CVPR 2026", link: "https://arxiv.org/abs/2602.20208",
-    base: .required, models: 1...Int.max, streaming: .model,
+    base: .required, models: 1...Int.max, streaming: .model, statistics: .gram,
     parameters: [
-      statistics, Spectral.weight, Spectral.alpha, power, balances, Spectral.matrices,
+      Spectral.weight, Spectral.alpha, power, balances, Spectral.matrices,
       Spectral.nullSpace, Spectral.tolerance,
     ],
     presets: [
@@ -59,18 +54,16 @@ public struct Esm: MergeMethod {
   /// Needs BLAS and LAPACK.
   public func requireFacilities() throws(TinctureError) { _ = try Backend.shared }
 
-  /// The sizes and times of the files.
-  public func externalState(_ parameters: ResolvedParameters) -> [UInt8] {
-    InputGrams.marks(in: parameters[Self.statistics])
-  }
-
   /// A task vector and its outputs, the directions of all tasks, the Gram matrix and its root.
   public func workingMemory(_ parameters: ResolvedParameters, _ scope: WorkingScope)
     -> WorkingMemory
   {
     var memory = Spectral.memory(parameters, scope, matrices: 4, factors: 6, squares: 6)
-    guard scope.shape.rank == 2, parameters[Spectral.matrices] else { return memory }
-    let (rows, columns) = (scope.shape.extents[0], scope.shape.extents[1])
+    guard scope.shape.rank == 2, parameters[Spectral.matrices],
+      let columns = scope.statisticsShape?.extents.first
+    else { return memory }
+    memory.vectors += 1
+    let rows = scope.elementCount / max(1, columns)
     let kept = rows / max(1, scope.modelCount) * scope.modelCount
     let joined = FactorizationMemory(rows: kept, columns: max(rows, columns), precision: .double)
     let gram = FactorizationMemory(rows: columns, columns: columns, precision: .double)
@@ -80,16 +73,13 @@ public struct Esm: MergeMethod {
 
   /// Opens the Gram matrices and weighs the layers.
   public func prepare(_ session: MergeSession) async throws(TinctureError) -> State {
-    guard let first = session.steps.first else {
-      return State(grams: InputGrams(), factors: [:])
+    guard let first = session.steps.first, first.parameters[Self.balances] else {
+      return State(factors: [:])
     }
-    let grams = try InputGrams(
-      folder: first.parameters[Self.statistics], models: session.steps.flatMap(\.modelIndices))
-    guard first.parameters[Self.balances] else { return State(grams: grams, factors: [:]) }
     let norms = try await session.survey { (inputs) throws(TinctureError) in
       let name = inputs.step.name
       guard inputs.isMatrix, Self.group(name) != name, try inputs.isFinite() else { return 0.0 }
-      return try Self.joined(inputs, grams)?.frobeniusNorm ?? 0
+      return try Self.joined(inputs)?.frobeniusNorm ?? 0
     }
     var groups: [String: [(name: String, norm: Double)]] = [:]
     for (step, norm) in zip(session.steps, norms) where norm > 0 {
@@ -100,7 +90,7 @@ public struct Esm: MergeMethod {
       let mean = members.reduce(0) { $0 + $1.norm } / Double(members.count)
       for member in members { factors[member.name] = member.norm * member.norm / (mean * mean) }
     }
-    return State(grams: grams, factors: factors)
+    return State(factors: factors)
   }
 
   /// The name with the number of the layer left out.
@@ -112,35 +102,32 @@ public struct Esm: MergeMethod {
   /// Makes one tensor.
   public func merge(_ inputs: MergeInputs, state: State) throws(TinctureError) {
     try inputs.mergeMatrices { (tasks) throws(TinctureError) in
-      guard var merged = try Self.joined(tasks, state.grams) else { return nil }
+      guard var merged = try Self.joined(tasks) else { return nil }
       merged.scale(by: state.factors[inputs.step.name] ?? 1)
       return merged
     }
   }
 
-  private static func joined(
-    _ inputs: MergeInputs, _ grams: InputGrams
-  ) throws(TinctureError) -> Matrix<Double>? {
-    try joined(TaskMatrices(inputs, inputs[Spectral.weight]), grams)
+  private static func joined(_ inputs: MergeInputs) throws(TinctureError) -> Matrix<Double>? {
+    try joined(TaskMatrices(inputs, inputs[Spectral.weight]))
   }
 
-  private static func joined(
-    _ tasks: TaskMatrices, _ grams: InputGrams
-  ) throws(TinctureError) -> Matrix<Double>? {
-    let step = tasks.inputs.step
-    guard step.modelIndices.allSatisfy({ grams.has(step.name, model: $0) }) else {
+  private static func joined(_ tasks: TaskMatrices) throws(TinctureError) -> Matrix<Double>? {
+    guard let statistics = tasks.inputs.step.statistics.first else {
       return try TsvM.joined(tasks)
     }
-    let rank = tasks.rows / tasks.count
+    let isTurned = statistics.isInputMajor
+    let (rows, columns) = isTurned ? (tasks.columns, tasks.rows) : (tasks.rows, tasks.columns)
+    let rank = rows / tasks.count
     let algebra = tasks.algebra
     var (norms, ups, downs) = ([Double](), [Matrix<Double>](), [Matrix<Double>]())
     for model in 0..<tasks.count {
-      let task = try tasks.read(model)
+      var task = try tasks.read(model)
+      if isTurned { task = task.transposed() }
       let norm = task.frobeniusNorm
       norms.append(norm)
       guard norm > 0 else { continue }
-      let gram = try grams.matrix(
-        step.name, model: step.modelIndices[model], extent: tasks.columns)
+      let gram = try tasks.inputs.gramMatrix(of: model, extent: columns)
       let (vectors, shares) = try directions(task, gram, rank, algebra)
       guard vectors.columns > 0 else { continue }
       let weights = Self.weights(shares, power: tasks.inputs[power])
@@ -152,11 +139,12 @@ public struct Esm: MergeMethod {
     }
     guard !ups.isEmpty else { return nil }
     let mean = norms.reduce(0, +) / Double(norms.count)
-    var down = Matrix.stacked(downs, columns: tasks.columns)
+    var down = Matrix.stacked(downs, columns: columns)
     down.scale(by: 1 / (mean * mean))
     down.scaleColumns(by: consensus(down))
-    let flat = try flattened(.joined(ups, rows: tasks.rows), algebra)
-    return try algebra.multiply(flat, flattened(down, algebra))
+    let flat = try flattened(.joined(ups, rows: rows), algebra)
+    let merged = try algebra.multiply(flat, flattened(down, algebra))
+    return isTurned ? merged.transposed() : merged
   }
 
   /// The leading eigenvectors of τ G τᵀ, and their eigenvalues.
@@ -173,8 +161,11 @@ public struct Esm: MergeMethod {
       let kept = min(rank, count)
       return (eigen.vectors.columns(0..<kept), Array(eigen.values.prefix(kept)))
     }
-    let svd = try algebra.svdByGram(
-      algebra.multiply(task, algebra.squareRoot(gram)), keepingAbove: 1e-6)
+    // R with R Rᵀ = G; what rounding of the statistics has made negative is zero.
+    let eigen = try algebra.eigh(gram)
+    var root = eigen.vectors
+    root.scaleColumns(by: eigen.values.map { max(0, $0).squareRoot() })
+    let svd = try algebra.svdByGram(algebra.multiply(task, root), keepingAbove: 1e-6)
     let kept = min(rank, svd.rank)
     return (svd.u.columns(0..<kept), svd.singularValues.prefix(kept).map { $0 * $0 })
   }

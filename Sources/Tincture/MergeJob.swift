@@ -55,17 +55,19 @@ public struct MergeJob: Sendable {
   /// - Returns: The plan.
   /// - Throws: Everything that can be known before tensors are read.
   public func plan(_ position: Int) throws(TinctureError) -> MergePlan {
-    var planner = try planner(position)
+    var planner = try planner(recipes[position], position)
     return try planner.plan()
   }
 
-  private func planner(_ position: Int) throws(TinctureError) -> Planner {
+  private func planner(
+    _ recipe: Recipe, _ position: Int
+  ) throws(TinctureError) -> Planner {
     var stages: [String: FilePath] = [:]
     for earlier in recipes.indices where earlier < position {
       if let name = recipes[earlier].name?.value { stages[name] = output(of: earlier) }
     }
     return try Planner(
-      recipes[position], methods: AllMethods.all, settings: settings, locator: locator,
+      recipe, methods: AllMethods.all, settings: settings, locator: locator,
       stages: stages)
   }
 
@@ -110,36 +112,51 @@ public struct MergeJob: Sendable {
   ) async throws(TinctureError) -> [MergeReport] {
     try check()
     var reports: [MergeReport] = []
-    for position in recipes.indices {
-      var planner = try planner(position)
-      try checkInputs(of: planner, outside: output(of: position))
-      let plan = try planner.plan()
-      planned(recipes[position], plan)
-      let isStage = position < recipes.count - 1
-      let target = output(of: position)
-      if isStage, policy.resume, Self.isFinished(target, plan) {
-        reports.append(Self.report(ofFinished: plan))
-        continue
+    let statistics = recipes.indices.map { MeasuredStatistics(of: output(of: $0)) }
+    do throws(TinctureError) {
+      for position in recipes.indices {
+        var planner = try planner(recipes[position], position)
+        try checkInputs(of: planner, outside: output(of: position))
+        let measured = try statistics[position].measure(planner, interruption, observer)
+        if let measured { planner = try self.planner(measured, position) }
+        let plan = try planner.plan()
+        planned(recipes[position], plan)
+        reports.append(try await carryOut(plan, planner, position, interruption, observer))
       }
-      let writer = try CheckpointWriter.create(
-        target, layout: plan.layout, fingerprint: plan.fingerprint, policy: policy)
-      let report = try await engine.run(
-        plan, into: writer, interruption: interruption, observer: observer)
-      var sidecars = plan.sidecars.map { ($0.path, $0.contents) }
-      sidecars += report.sidecars.map { ($0.path, $0.contents) }
-      let base = recipes[position].base.flatMap { entry in
-        planner.models.first { $0.reference == entry.reference }
-      }
-      if !CheckpointWriter.isSingleFile(target),
-        let record = try MergeRecord(recipes[position], plan, report, base: base)
-      {
-        sidecars.append((MergeRecord.fileName, record.contents))
-      }
-      if isStage { sidecars.append((Self.markName, Array(plan.fingerprint.utf8))) }
-      try writer.finish(sidecars: sidecars)
-      reports.append(report)
+    } catch {
+      if !policy.resume { for measured in statistics { measured.remove() } }
+      throw error
     }
+    for measured in statistics { measured.remove() }
     return reports
+  }
+
+  private func carryOut(
+    _ plan: MergePlan, _ planner: Planner, _ position: Int, _ interruption: Interruption,
+    _ observer: (@Sendable (MergeEvent) -> Void)?
+  ) async throws(TinctureError) -> MergeReport {
+    let isStage = position < recipes.count - 1
+    let target = output(of: position)
+    if isStage, policy.resume, Self.isFinished(target, plan) {
+      return Self.report(ofFinished: plan)
+    }
+    let writer = try CheckpointWriter.create(
+      target, layout: plan.layout, fingerprint: plan.fingerprint, policy: policy)
+    let report = try await engine.run(
+      plan, into: writer, interruption: interruption, observer: observer)
+    var sidecars = plan.sidecars.map { ($0.path, $0.contents) }
+    sidecars += report.sidecars.map { ($0.path, $0.contents) }
+    let base = recipes[position].base.flatMap { entry in
+      planner.models.first { $0.reference == entry.reference }
+    }
+    if !CheckpointWriter.isSingleFile(target),
+      let record = try MergeRecord(recipes[position], plan, report, base: base)
+    {
+      sidecars.append((MergeRecord.fileName, record.contents))
+    }
+    if isStage { sidecars.append((Self.markName, Array(plan.fingerprint.utf8))) }
+    try writer.finish(sidecars: sidecars)
+    return report
   }
 
   /// The file by which a later run knows that a stage is finished and of the same plan.

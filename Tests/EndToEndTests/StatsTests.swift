@@ -72,6 +72,73 @@ struct StatsTests {
     #expect(averages.dropFirst().allSatisfy { $0 > averages[0] })
   }
 
+  private func measuring(_ method: String, _ more: String = "", limit: Int = 24) -> String {
+    """
+    merge_method: \(method)
+    base_model: \(Self.vision)/pretrained.safetensors
+    models:
+      - model: \(Self.vision)/expert_optdigits.safetensors
+      - model: \(Self.vision)/expert_style.safetensors
+    data:
+      suite: \(Self.vision)/suite.yaml
+      file: \(Self.vision)/calibration.safetensors
+      limit: \(limit)
+
+    """ + more
+  }
+
+  @Test(
+    "A recipe with data measures first, and gives the bytes that the files of stats give",
+    arguments: [
+      ("regmean", "gram", [String]()), ("esm", "gram", []), ("fisher", "fisher", []),
+      ("regmean_plus_plus", "merged-gram", ["--ratio", "0.5"]),
+    ])
+  func measuresFirst(method: String, kind: String, options: [String]) async throws {
+    let parameters =
+      options.isEmpty ? "" : "parameters: {reduce_non_diagonal_ratio: \(options[1])}\n"
+    _ = try await collect(kind, options)
+    try workshop.write("files.yaml", recipe(method, kind, parameters))
+    try workshop.write("data.yaml", measuring(method, parameters))
+    _ = try await run(["merge", "files.yaml", "files.safetensors"])
+    let plan = try await run(["plan", "data.yaml"])
+    #expect(plan.output.contains("2 models are measured first"))
+    _ = try await run(["merge", "data.yaml", "data.safetensors"] + Workshop.libTorch())
+    #expect(
+      try Data(contentsOf: workshop.url("data.safetensors"))
+        == Data(contentsOf: workshop.url("files.safetensors")))
+    #expect(try workshop.names().allSatisfy { !$0.hasPrefix(".") })
+  }
+
+  @Test("What was measured is kept with --resume, and nothing is left without")
+  func measuredAgain() async throws {
+    try workshop.write("data.yaml", measuring("regmean", limit: 128))
+    for options in [[], ["--resume"]] {
+      let started = try workshop.start(
+        ["merge", "data.yaml", "out", "--workers", "1"] + options + Workshop.libTorch())
+      let folder = ".out.tincture-statistics"
+      await started.send(SIGINT) { workshop.exists("\(folder)/.complete") }
+      _ = try await started.end()
+      guard !workshop.exists("out") else { return }
+      #expect(workshop.exists(folder) == !options.isEmpty)
+    }
+    let run = try await run(["merge", "data.yaml", "out", "--resume"] + Workshop.libTorch())
+    #expect(!run.errors.contains("examples"))
+    #expect(try workshop.names().allSatisfy { !$0.hasPrefix(".") })
+  }
+
+  @Test("Statistics beside data, and data that fit no model, are refused with their line")
+  func measuringFaults() async throws {
+    try workshop.write(
+      "both.yaml", measuring("regmean").replacing("models:\n", with: "statistics: a\nmodels:\n"))
+    let both = try await run(["plan", "both.yaml"], ends: 65)
+    #expect(both.errors.contains("both.yaml:8") && both.errors.contains("remove one of them"))
+    try workshop.write(
+      "tasks.yaml", measuring("lot").replacing("  limit", with: "  tasks: [mnist]\n  limit"))
+    let tasks = try await run(["merge", "tasks.yaml", "out"] + Workshop.libTorch(), ends: 65)
+    #expect(tasks.errors.contains("1 tasks for 2 models"))
+    #expect(try workshop.names() == ["both.yaml", "tasks.yaml"])
+  }
+
   @Test("A plan shows the statistics, and one that cannot be made says all that is missing")
   func plans() async throws {
     _ = try await collect("gram")

@@ -38,15 +38,11 @@ struct EsmTests {
     _ models: [TinyModel], statistics: [TinyModel], _ values: [String: ParameterValue] = [:],
     options: MergeOptions = MergeOptions(), workers: Int = 1
   ) async throws -> TinyModel {
-    let scratch = try ScratchDirectory()
-    for (number, file) in statistics.enumerated() {
-      _ = try scratch.write("\(number + 1).safetensors", file.safetensors)
-    }
     let method = Esm()
-    let settings = values.merging(["statistics": .text(scratch.path.string)]) { $1 }
     var trial = MergeTrial(
       method, base: models[0].mapValues { _, _, _ in 0 }, models: models,
-      parameters: try ResolvedParameters(for: method.info, settings, modelCount: models.count))
+      parameters: try ResolvedParameters(for: method.info, values, modelCount: models.count))
+    trial.statistics = statistics
     trial.options = options
     trial.engine.workers = workers
     return try await trial.run().model
@@ -155,7 +151,26 @@ struct EsmTests {
     #expect(try #require(narrow["blocks.0.w.weight"]).allSatisfy(\.isFinite))
   }
 
-  @Test("Statistics that are missing, of other extents or not finite are told")
+  @Test("Weights [in, out] are merged as those [out, in] are")
+  func turned() async throws {
+    let (models, statistics) = (Self.models(4, 6), try Self.statistics(6))
+    let wanted = try #require(
+      try await Self.merge(models, statistics: statistics)["blocks.0.w.weight"])
+    let turned = models.map { model in
+      TinyModel(
+        model.tensors.map { tensor in
+          guard tensor.shape.rank == 2 else { return tensor }
+          let matrix = Matrix(rows: 4, columns: 6, tensor.values).transposed()
+          return .init(tensor.name, shape: Shape(rows: 6, columns: 4), matrix.array)
+        })
+    }
+    let found = try #require(
+      try await Self.merge(turned, statistics: statistics)["blocks.0.w.weight"])
+    let back = Matrix(rows: 6, columns: 4, found).transposed().array
+    #expect(zip(back, wanted).allSatisfy { ($0 - $1).magnitude < 1e-6 })
+  }
+
+  @Test("Statistics that are not symmetric or not finite are told")
   func refusals() async throws {
     func message(_ statistics: [TinyModel]) async -> String {
       do {
@@ -163,9 +178,9 @@ struct EsmTests {
         return ""
       } catch { return "\(error)" }
     }
-    #expect(await message([]).contains("1.safetensors"))
-    #expect(try await message(Self.statistics(5)).contains("the inputs of the weight have 6"))
+    let skew = try Self.statistics(6).map { $0.mapValues { _, index, _ in Float(index) } }
+    #expect(await message(skew).contains("not symmetric"))
     let broken = try Self.statistics(6).map { $0.mapValues { _, _, _ in .nan } }
-    #expect(await message(broken).contains("not finite"))
+    #expect(await message(broken).contains("Collect them anew"))
   }
 }

@@ -32,7 +32,7 @@ public struct EvaluationSuite: Sendable {
   public var folder: FilePath { file.removingLastComponent() }
 
   /// The path of a file of the suite.
-  func path(_ text: String) -> FilePath {
+  package func path(_ text: String) -> FilePath {
     let path = FilePath(text)
     return path.isRelative && !folder.isEmpty ? folder.pushing(path) : path
   }

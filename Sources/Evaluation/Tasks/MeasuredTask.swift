@@ -1,8 +1,8 @@
+internal import TinctureCheckpoints
 internal import TinctureMetrics
 package import TinctureNetworks
 package import TinctureTensors
 package import TinctureTorch
-internal import Foundation
 internal import SystemPackage
 
 /// A task of any kind as what measures models on its examples sees it: outputs for any examples, and what is
@@ -84,9 +84,7 @@ extension EvaluationSuite {
   /// - Returns: The changed suite.
   public func taking(data file: String) -> EvaluationSuite {
     var other = self
-    let path = FilePath(file)
-    let place = path.isRelative ? FilePath(FileManager.default.currentDirectoryPath) : ""
-    for index in tasks.indices { other.tasks[index].data.file = place.pushing(path).string }
+    for index in tasks.indices { other.tasks[index].data.file = FilePath(file).absolute.string }
     return other
   }
 }

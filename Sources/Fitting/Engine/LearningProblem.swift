@@ -58,26 +58,11 @@ package struct LearningProblem: Sendable {
     for step in copies {
       if case .copy(let reader, _) = step.action { copied[step.name] = reader }
     }
-    var suite: EvaluationSuite
-    do throws(TinctureError) {
-      suite = try EvaluationSuite(reading: Self.place(data.suite.value, data.source))
-    } catch {
-      if error.code == .missingInput {
-        throw data.source.error(
-          at: data.suite.position, "The suite '\(data.suite.value)' is not there.")
-      }
-      throw error
-    }
+    var suite = try data.openSuite()
     // Where tensors are missing from some models, the tensors that most have tell the models.
     let count = steps.map(\.models.count).max() ?? 0
     let models = steps.first { $0.models.count == count }?.models ?? []
-    if let file = data.file {
-      let place = Self.place(file.value, data.source)
-      for index in suite.tasks.indices {
-        suite.tasks[index].data.file = FilePath.absolute(place).string
-      }
-    }
-    let tasks = try Self.matched(suite, models, data)
+    let tasks = try data.matched(suite, models.map(\.place))
     otherTasks = suite.tasks.filter { task in !tasks.contains { $0.name == task.name } }
     suite.tasks = tasks
     var shapes = whole.mapValues(\.shape.extents)
@@ -220,15 +205,5 @@ package struct LearningProblem: Sendable {
     evaluator.interruption = interruption
     evaluator.cache = OutputCache.userFolder.map { OutputCache(folder: $0) }
     return evaluator
-  }
-
-  /// A path as it stands, or beside the recipe.
-  private static func place(_ text: String, _ source: RecipeSource) -> FilePath {
-    let path = FilePath(text)
-    guard path.isRelative, FileKind(of: path) == .missing, let folder = source.folder else {
-      return path
-    }
-    let beside = folder.pushing(path)
-    return FileKind(of: beside) == .missing ? path : beside
   }
 }

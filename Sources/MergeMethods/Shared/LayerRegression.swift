@@ -73,41 +73,11 @@ struct LayerRegression {
   mutating func add(
     _ model: Int, _ distance: Matrix<Double>, coefficient: Double, ratio: Double
   ) throws(TinctureError) {
-    let own = try statistics(of: model, coefficient: coefficient, ratio: ratio)
+    let own = try inputs.gramMatrix(
+      of: model, extent: gram.rows, coefficient: coefficient, ratio: ratio)
     try algebra.multiply(
       own, distance, transposing: isInputMajor ? [] : .second, into: &right)
     gram.add(own)
-  }
-
-  /// A model's Gram matrix, made exactly symmetric, shrunk and scaled.
-  private func statistics(
-    of model: Int, coefficient: Double, ratio: Double
-  ) throws(TinctureError) -> Matrix<Double> {
-    let width = gram.rows
-    var result = Matrix<Double>(rows: width, columns: width)
-    try inputs.scanStatistics(of: model) { (start, values) throws(TinctureError) in
-      TaskMatrices.add(values, times: coefficient, at: start, to: &result)
-    }
-    var asymmetry = 0.0
-    var least = 0.0
-    result.change { elements in
-      for row in 0..<width {
-        least = min(least, elements[row * width + row])
-        for column in 0..<row {
-          let (upper, lower) = (column * width + row, row * width + column)
-          asymmetry = max(asymmetry, (elements[upper] - elements[lower]).magnitude)
-          let mean = ratio * (elements[upper] + elements[lower]) / 2
-          elements[upper] = mean
-          elements[lower] = mean
-        }
-      }
-    }
-    guard least >= 0, asymmetry <= 1e-3 * result.largestMagnitude else {
-      throw TinctureError(
-        .checkpoint, "This is no Gram matrix: it is not symmetric, or its diagonal is negative.",
-        at: inputs.step.statistics[model].reader.place)
-    }
-    return result
   }
 
   /// The distance of the merged weight from the origin, as the tensor lies.
@@ -148,13 +118,5 @@ struct LayerRegression {
     let eigen = FactorizationMemory(rows: width, columns: width, precision: .double).eigh
     return WorkingMemory(
       vectors: 1, bytes: 8 * (squares + (4 + matrices) * scope.elementCount) + eigen)
-  }
-}
-
-extension MergeInputs {
-  /// Whether the step has Gram matrices of a layer that is not empty.
-  func hasGramMatrices(withConvolutions: Bool) -> Bool {
-    guard hasStatistics, elementCount > 0 else { return false }
-    return step.shape.rank == 2 || (step.shape.rank > 2 && withConvolutions)
   }
 }

@@ -2,6 +2,8 @@
 public enum MergeEvent: Sendable, Hashable {
   /// A pass over the whole model begins before merging.
   case surveying(pass: Int)
+  /// More examples have gone through models to measure them.
+  case measured(examples: Int, of: Int)
   /// A round of learning is done.
   case learned(LearningProgress)
   /// Merging begins.

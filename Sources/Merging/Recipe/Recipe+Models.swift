@@ -45,6 +45,45 @@ extension Recipe {
     }
   }
 
+  /// The same recipe with files of statistics beside its models.
+  ///
+  /// - Parameter files: The file of each model.
+  /// - Returns: A recipe without a section `data`; models without a file are as they were.
+  package func measured(_ files: [ModelReference: String]) -> Recipe {
+    var other = self
+    other.data = nil
+    other.inputs = Self.measured(inputs, files, at: data?.position ?? method.position)
+    return other
+  }
+
+  private static func measured(
+    _ inputs: RecipeInputs, _ files: [ModelReference: String], at position: SourcePosition
+  ) -> RecipeInputs {
+    func place(_ model: ModelReference, _ known: Located<String>?) -> Located<String>? {
+      files[model].map { Located($0, at: position) } ?? known
+    }
+    switch inputs {
+    case .models(var entries):
+      for index in entries.indices {
+        entries[index].statistics = place(entries[index].reference, entries[index].statistics)
+      }
+      return .models(entries)
+    case .slices(var slices):
+      for slice in slices.indices {
+        for index in slices[slice].sources.indices {
+          let source = slices[slice].sources[index]
+          slices[slice].sources[index].statistics = place(source.reference, source.statistics)
+        }
+      }
+      return .slices(slices)
+    case .modules(var modules):
+      for index in modules.indices {
+        modules[index].inputs = measured(modules[index].inputs, files, at: position)
+      }
+      return .modules(modules)
+    }
+  }
+
   private typealias Mention = (reference: ModelReference, position: SourcePosition)
 
   private var baseMentions: [Mention] { base.map { [($0.reference, $0.position)] } ?? [] }

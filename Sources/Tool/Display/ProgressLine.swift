@@ -34,6 +34,11 @@ final class ProgressLine: Sendable {
     switch event {
     case .surveying(let pass):
       state.withLock { show(redraws ? "\r\u{1b}[Kpass \(pass) over the whole model" : "", &$0) }
+    case .measured(let count, let total):
+      if state.withLock({ $0.meter.noun != "examples" || $0.meter.total != total }) {
+        begin(total: total, of: "examples")
+      }
+      advance(by: count)
     case .learned(let progress): hear(progress)
     case .started(_, let bytes, _, let resumed): begin(total: bytes, resumed: resumed)
     case .wrote(let bytes): advance(by: bytes)

@@ -42,7 +42,8 @@ struct MachineOptions: ParsableArguments {
     settings.machine.device = device
     settings.machine.usesHalfPrecision = bf16
     let learns = recipes.contains {
-      AllMethods.method(named: $0.method.value)?.info.learns ?? false
+      guard let info = AllMethods.method(named: $0.method.value)?.info else { return false }
+      return info.learns || info.statistics != nil && $0.data != nil
     }
     if learns { try prepare(engines) }
   }

@@ -22,6 +22,7 @@ struct PlannedStatistics {
   private var misfits: [(model: ModelReference, message: String, tensor: String)] = []
   private var coveredTensors = 0
   private var otherTensors = 0
+  private let isPending: Bool
 
   /// Opens the files of a recipe.
   ///
@@ -36,6 +37,7 @@ struct PlannedStatistics {
   ) {
     self.kind = kind
     models = recipe.inputModels(withoutBase: method.separatesBase)
+    isPending = recipe.data != nil
     var opened: [String: StatisticsFile] = [:]
     for (number, model) in models.enumerated() {
       let own = recipe.statistics(of: model).first
@@ -159,7 +161,11 @@ struct PlannedStatistics {
 
   /// What a plan says about them.
   var note: String? {
-    otherTensors == 0
+    if isPending {
+      return
+        "The \(kind.plural) of \(models.count) models are measured first, on the examples of 'data'."
+    }
+    return otherTensors == 0
       ? nil : "\(coveredTensors) of \(coveredTensors + otherTensors) tensors have statistics."
   }
 }
@@ -173,6 +179,21 @@ extension Planner {
       (model: models[item.source.model].reference, tensor: item.source.name ?? "")
     }
     return plannedStatistics?.inputs(members, shape) ?? []
+  }
+
+  /// What a merge by statistics is to measure first: the kind and the models.
+  package var measurement: (kind: StatisticsKind, models: [ModelInput])? {
+    guard let kind = method.info.statistics, recipe.data != nil else { return nil }
+    let references = recipe.inputModels(withoutBase: method.info.separatesBase)
+    return (kind, references.compactMap { positions[$0].map { models[$0] } })
+  }
+
+  /// What the recipe or its preset says for all tensors about a parameter, else its default.
+  package func value(of parameter: String) -> ParameterValue? {
+    let found = ParameterScope([recipe.parameters]).resolve(
+      parameter, tensor: "", layer: nil, depth: 0)?.value
+    return found ?? preset[parameter]
+      ?? method.info.parameters.first { $0.name == parameter }?.defaultValue
   }
 
   /// Says of a recipe whether models lack statistics that the method needs.
@@ -200,12 +221,22 @@ extension Planner {
     let without = models.filter {
       recipe.statistics == nil && recipe.statistics(of: $0).isEmpty
     }
+    if let data = recipe.data {
+      guard without.count < models.count else { return }
+      problems.add(
+        recipe.error(
+          at: data.position,
+          "The recipe names statistics, and by 'data' what to measure them on; remove one of them.")
+      )
+      return
+    }
     guard !without.isEmpty else { return }
     problems.add(
       recipe.error(
         at: recipe.method.position,
         "\(method.name) needs the \(kind.plural) of \(NameList.text(without.map(\.description)))."
           + " Collect them with `\(kind.command)` and name the file by statistics:"
-          + " beside each model, or one file of all models by statistics: of the recipe."))
+          + " beside each model, or one file of all models by statistics: of the recipe; or name a suite by"
+          + " 'data', on whose examples they are measured."))
   }
 }
