@@ -94,6 +94,39 @@ struct LabelledFitTests {
     if best == 0 { #expect(merge.table.raw.allSatisfy { $0 == 0.3 }) }
   }
 
+  @Test("Heads are those of the best state, too, also after an interruption")
+  func headsOfTheBest() throws {
+    let vision = try VisionFixture()
+    defer { vision.remove() }
+    let problem = try problem(vision)
+    var settings = supervised()
+    // Steps that are so long that the start does best.
+    (settings.passes, settings.patience, settings.headRate) = (3, nil, 50)
+    var coefficients = CoefficientSettings()
+    (coefficients.rate, coefficients.link) = (5, .identity)
+    let (merge, outcome) = try run(problem, settings, coefficients)
+    let scores = outcome.history.validationScores
+    #expect(scores.dropFirst().allSatisfy { $0 < scores[0] })
+    #expect(merge.table.raw.allSatisfy { $0 == 0.3 })
+    let heads = try heads(of: outcome)
+    let starts = try problem.tasks(needsLabels: true).map {
+      try #require($0.head).weight.array(as: Float.self)
+    }
+    #expect(heads == starts)
+    let path = vision.scratch.appending("scratch").appending("heads.safetensors")
+    #expect(throws: TinctureError.self) {
+      try run(problem, settings, coefficients, at: path, stopAfter: 7)
+    }
+    let (_, resumed) = try run(problem, settings, coefficients, at: path)
+    #expect(resumed.history.resumedRounds == 7)
+    #expect(resumed.history.validationScores == scores)
+    #expect(try self.heads(of: resumed) == heads)
+  }
+
+  private func heads(of outcome: FitOutcome) throws -> [[Float]] {
+    try outcome.learners.map { try #require($0.head).weight.detached().array(as: Float.self) }
+  }
+
   @Test("Turns that are taken in together make one step, also across rounds and interruptions")
   func accumulation() throws {
     let vision = try VisionFixture()

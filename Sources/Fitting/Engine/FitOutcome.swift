@@ -7,7 +7,7 @@ package import TinctureTorch
 package struct FitOutcome {
   /// What happened.
   package let history: FitHistory
-  private let learners: [TaskLearner]
+  let learners: [TaskLearner]
   private let suite: EvaluationSuite
 
   init(history: FitHistory, learners: [TaskLearner], suite: EvaluationSuite) {

@@ -25,7 +25,7 @@ public struct FitSettings: Sendable, Hashable {
   public var alignment: StateAlignment?
   /// The share of each task's examples that is held out, to keep what did best on them.
   ///
-  /// Labels are needed for it. Heads and tinted layers are those of the last round.
+  /// Labels are needed for it.
   public var validationShare = 0.0
   /// After how many passes without a better result on what is held out the fit ends; nil goes on.
   public var patience: Int?

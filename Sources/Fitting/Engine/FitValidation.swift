@@ -45,7 +45,10 @@ struct FitValidation {
     for learner in learners { shares.append(try learner.heldOutAccuracy(parameters)) }
     let score = Self.score(shares, references, hasControl: hasControl)
     let best = history.validationScores.max() ?? -.infinity
-    if score > best || history.validationScores.isEmpty { merge.keep() }
+    if score > best || history.validationScores.isEmpty {
+      merge.keep()
+      for learner in learners { try learner.keep() }
+    }
     history.validations.append(shares)
     history.validationScores.append(score)
     guard let patience = settings.patience, let greatest = history.validationScores.max(),

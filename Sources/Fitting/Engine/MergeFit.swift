@@ -58,8 +58,9 @@ package struct MergeFit {
     let passLength = max(1, learners.map(\.batchCount).min() ?? 1)
     let rounds = settings.passes.map { $0 * passLength } ?? settings.rounds
     var history = FitHistory(tasks: learners.map(\.task.name), roundCount: rounds)
-    try restore(&history, learners)
+    // The experts are measured with the heads that they came with.
     let validation = try FitValidation(learners, problem, settings)
+    try restore(&history, learners)
     if let validation, history.validations.isEmpty {
       try validation.check(merge, parameters(merge.assemble(), constants), &history)
     }
@@ -81,6 +82,7 @@ package struct MergeFit {
       }
     }
     merge.takeKept()
+    for learner in learners { learner.takeKept() }
     return FitOutcome(history: history, learners: learners, suite: problem.suite)
   }
 

@@ -16,6 +16,8 @@ final class TaskLearner {
   private let weight: Double
   private let optimizer: TorchOptimizer?
   private var batches: BatchTurns
+  /// What did best on examples that are held out.
+  private var kept: [TorchTensor] = []
   /// The examples that are learned from, and those that are held out.
   private let examples: (learned: [Int], heldOut: [Int])
 
@@ -91,6 +93,17 @@ final class TaskLearner {
     }
     for (place, tensor) in zip(tinted.indices, rest) { tinted[place].tensor = tensor }
   }
+
+  /// Remembers what the task has learned of its own.
+  func keep() throws(TinctureError) {
+    guard optimizer != nil else { return }
+    kept = []
+    // The optimiser changes tensors in place.
+    for tensor in ownTensors { kept.append(try tensor.detached() * 1) }
+  }
+
+  /// Returns to what was remembered last.
+  func takeKept() { if !kept.isEmpty { replaceOwn(kept) } }
 
   /// What became of a turn.
   enum Turn {
@@ -180,6 +193,8 @@ final class TaskLearner {
     for (place, tensor) in ownTensors.enumerated() {
       try snapshot.set("\(key).own.\(place)", tensor)
     }
+    snapshot.numbers[key + ".kept"] = kept.count
+    for (place, tensor) in kept.enumerated() { try snapshot.set("\(key).kept.\(place)", tensor) }
     let state = try optimizer.state()
     snapshot.numbers[key + ".steps"] = state.step
     for (place, moments) in state.moments.enumerated() {
@@ -203,6 +218,10 @@ final class TaskLearner {
         pair.append(try snapshot.tensor("\(key).moment.\(place).\(number)", like: tensor))
       }
       moments.append(pair)
+    }
+    kept = []
+    for (place, tensor) in zip(0..<(try snapshot.number(key + ".kept")), own) {
+      kept.append(try snapshot.tensor("\(key).kept.\(place)", like: tensor))
     }
     replaceOwn(own)
     try optimizer.restore(
