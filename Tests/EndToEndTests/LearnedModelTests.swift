@@ -63,6 +63,12 @@ struct LearnedModelTests {
     let shown = try await workshop.start(["inspect", "merged", "--summary"]).end()
     #expect(shown.output.contains("parts of 2 tasks by surgery"))
     #expect(shown.output.contains("surgery.down [16, 128], surgery.up [128, 16]"))
+    // Converted, it keeps its parts in a directory; a file has no place for them.
+    expect(try await workshop.start(["convert", "merged", "copy"]).end(), ends: 0)
+    #expect(try await accuracies("copy") == after)
+    let file = try await workshop.start(["convert", "merged", "copy.safetensors"]).end()
+    expect(file, ends: 0)
+    #expect(file.errors.contains("task_parts.safetensors stays behind"))
     let extracted = try await workshop.start(
       ["extract", "merged", "--task", "style", "-o", "style.safetensors"]
     ).end()

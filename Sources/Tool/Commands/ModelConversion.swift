@@ -37,6 +37,12 @@ struct ModelConversion {
       progress.hear($0)
     }
     progress.close()
+    if CheckpointWriter.isSingleFile(output), !display.quiet {
+      for part in [TaskParts.path(in: FilePath(model)), Mixture.path(in: FilePath(model))] {
+        guard let name = part?.lastComponent else { continue }
+        Console.remark("note: \(name) stays behind; convert into a directory to keep it.")
+      }
+    }
     let bytes = reports.last?.outputBytes ?? 0
     if display.json {
       let document = JSONObject([

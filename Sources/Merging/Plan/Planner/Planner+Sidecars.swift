@@ -38,9 +38,12 @@ extension Planner {
     }
     files += replaced
     if settings.isConversion {
-      if let path = donor.checkpoint.directory?.appending("README.md"), FileKind(of: path) == .file
-      {
-        files.append(.init(path: "README.md", contents: try InputFile(opening: path).contents()))
+      // A single task's model has nothing beside it.
+      let parts = donor.reference.expert == nil ? [TaskParts.fileName, Mixture.fileName] : []
+      for name in ["README.md"] + parts {
+        guard let path = donor.checkpoint.directory?.appending(name), FileKind(of: path) == .file
+        else { continue }
+        files.append(.init(path: name, contents: try InputFile(opening: path).contents()))
       }
       return files
     }
