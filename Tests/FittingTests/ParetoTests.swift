@@ -61,7 +61,7 @@ struct ParetoTests {
         -((c[0] - x) * (c[0] - x) + (c[1] - y) * (c[1] - y))
       }
     }
-    search.generations = 40
+    (search.population, search.generations) = (50, 25)
     let front = search.front(seed: 3)
     #expect(front == search.front(seed: 3))
     #expect(front != search.front(seed: 4))
@@ -104,6 +104,8 @@ struct ParetoTests {
     }
     var settings = ParetoMapping.Settings()
     settings.isNested = isNested
+    // Less than by default: without optimisation a search takes long.
+    (settings.population, settings.generations) = (50, 12)
     let kinds = Array(
       repeating: ParetoMapping.Figure(isHigherBetter: true, link: .sigmoid), count: tasks)
     var weights = Array(repeating: 0.1, count: tasks)
