@@ -30,7 +30,7 @@ package struct ModelParameters {
     var readers: [String: any TensorReader] = [:]
     for name in input.checkpoint.names { readers[name] = try input.reader(name) }
     do throws(TinctureError) {
-      try self.init(reading: readers, for: network, on: device)
+      try self.init(reading: readers, for: network, on: device, routing: routing)
     } catch { throw error.located(model: input.name) }
     guard input.reference.expert == nil, let directory = input.checkpoint.directory else { return }
     if let path = TaskParts.path(in: directory) { parts = try TaskParts(opening: path) }
@@ -45,9 +45,11 @@ package struct ModelParameters {
   ///   - readers: The tensors of a model.
   ///   - unfitted: The network.
   ///   - device: Where the parameters shall lie.
+  ///   - routing: How many experts behind layers a token goes to, where there are some.
   /// - Throws: `checkpoint` when a tensor is missing or misshapen, `io` when reading fails.
   init(
-    reading readers: [String: any TensorReader], for unfitted: any Network, on device: TorchDevice
+    reading readers: [String: any TensorReader], for unfitted: any Network, on device: TorchDevice,
+    routing: MixtureRouting? = nil
   ) throws(TinctureError) {
     let shapes = readers.mapValues(\.shape.extents)
     let network = try unfitted.fitted(to: shapes)
@@ -55,19 +57,25 @@ package struct ModelParameters {
     var tensors: [String: TorchTensor] = [:]
     var digest = ContentDigest()
     let window = ReadWindow(byteCount: 1 << 20)
-    for needed in network.parameterShapes {
-      guard let reader = readers[needed.name] else { continue }
+    func read(
+      _ name: String, _ reader: any TensorReader
+    ) throws(TinctureError) -> TorchTensor {
       let values = try Self.values(of: reader, window)
-      digest.update("\(needed.name)\(reader.shape.extents)")
-      let tensor = values.withUnsafeBytes { bytes in
+      digest.update("\(name)\(reader.shape.extents)")
+      return try values.withUnsafeBytes { bytes in
         digest.update(bytes)
         return Result { () throws(TinctureError) in
           try TorchTensor(copying: bytes, shape: reader.shape.extents, dtype: .f32, on: device)
         }
-      }
-      tensors[needed.name] = try tensor.get()
+      }.get()
     }
-    parameters = Parameters(tensors)
+    for needed in network.parameterShapes {
+      guard let reader = readers[needed.name] else { continue }
+      tensors[needed.name] = try read(needed.name, reader)
+    }
+    let expansion = try ExpandedLayers(network.parameterShapes, readers, routing, read)
+    if expansion != nil { digest.update("\(routing ?? .top)") }
+    parameters = Parameters(tensors).expanded(by: expansion)
     self.network = network
     self.digest = digest.finish()
   }

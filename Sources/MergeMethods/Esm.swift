@@ -101,11 +101,16 @@ public struct Esm: MergeMethod {
 
   /// Makes one tensor.
   public func merge(_ inputs: MergeInputs, state: State) throws(TinctureError) {
-    try inputs.mergeMatrices { (tasks) throws(TinctureError) in
-      guard var merged = try Self.joined(tasks) else { return nil }
-      merged.scale(by: state.factors[inputs.step.name] ?? 1)
-      return merged
-    }
+    try inputs.mergeMatrices { (tasks) throws(TinctureError) in try Self.merged(tasks, state) }
+  }
+
+  /// The merged task vector of a matrix without α; nil for zero.
+  static func merged(
+    _ tasks: TaskMatrices, _ state: State
+  ) throws(TinctureError) -> Matrix<Double>? {
+    guard var merged = try joined(tasks) else { return nil }
+    merged.scale(by: state.factors[tasks.inputs.step.name] ?? 1)
+    return merged
   }
 
   private static func joined(_ inputs: MergeInputs) throws(TinctureError) -> Matrix<Double>? {
@@ -148,7 +153,7 @@ public struct Esm: MergeMethod {
   }
 
   /// The leading eigenvectors of τ G τᵀ, and their eigenvalues.
-  private static func directions(
+  static func directions(
     _ task: Matrix<Double>, _ gram: Matrix<Double>, _ rank: Int, _ algebra: Backend
   ) throws(TinctureError) -> (vectors: Matrix<Double>, values: [Double]) {
     guard task.rows > task.columns else {

@@ -26,6 +26,7 @@ public enum MethodRegistry {
     TsvM(),
     Resm(),
     Esm(),
+    EsmPlusPlus(),
     Opcm(),
     Dop(),
     Svc(),

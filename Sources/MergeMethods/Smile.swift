@@ -14,7 +14,7 @@ public import TinctureTensors
 ///
 /// An input x takes y = W x + b + Σᵢ pᵢ (Uᵢ diag(σᵢ) Vᵢᵀ x + Δbᵢ) with p the softmax of ‖gateᵢ x‖ over the tasks, cut to the
 /// largest ones. These are FusionBench's names but for the base's weight, which stays `X.weight` (there
-/// `X.pretrained_model.weight`); running the output needs code that knows them. Layers that no model changed
+/// `X.pretrained_model.weight`); `evaluate` runs the output, with the largest p alone unless `--routing soft` is given. Layers that no model changed
 /// get experts of zeros. Weights are tensors of two axes called `….weight` that are not of the vocabulary; `spectral: false`
 /// leaves others out. Other tensors are the base's, or the mean of the models with `average_experts`. Directions
 /// beyond the rank of a task vector are zero. Cost: T decompositions O(m n min(m, n)).

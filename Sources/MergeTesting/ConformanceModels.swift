@@ -46,22 +46,27 @@ struct ConformanceModels: Sendable {
   mutating func measure(_ kind: StatisticsKind) {
     statistics = models.indices.map { model in
       TinyModel(
-        base.tensors.compactMap { tensor in
+        base.tensors.flatMap { tensor -> [TinyModel.Tensor] in
           let random = CounterRandom(
             seed: 2, tensor: tensor.name, model: model, purpose: "measured")
           func number(_ index: Int) -> Float { Float(random.bits(at: index) % 129) / 64 }
           guard kind != .fisher, tensor.shape.rank > 1 else {
             let values = (0..<tensor.shape.elementCount).map(number)
-            return .init(tensor.name, shape: tensor.shape, values)
+            return [.init(tensor.name, shape: tensor.shape, values)]
           }
           let width = tensor.shape.elementCount / max(1, tensor.shape.extents[0])
-          guard width > 0 else { return nil }
+          guard width > 0 else { return [] }
           let values = (0..<width * width).map { index -> Float in
             let (row, column) = (index / width, index % width)
             let value = number(min(row, column) * width + max(row, column))
             return row == column ? 1 + value : (value - 1) / Float(width)
           }
-          return .init(tensor.name, shape: Shape(rows: width, columns: width), values)
+          return [
+            .init(tensor.name, shape: Shape(rows: width, columns: width), values),
+            .init(
+              tensor.name + StatisticsKind.meanEnd, shape: Shape(vector: width),
+              (0..<width).map(number)),
+          ]
         })
     }
   }

@@ -90,10 +90,20 @@ public struct MergeTrial: Sendable {
     _ base: Checkpoint?, _ models: [Checkpoint], _ statistics: [Checkpoint]
   ) throws(TinctureError) -> MergePlan {
     let template = self.base ?? self.models.first ?? TinyModel([])
+    let shapes = Dictionary(
+      template.tensors.map { ($0.name, $0.shape) }, uniquingKeysWith: { first, _ in first })
+    let outputs = template.tensors.map { tensor in
+      let own = OutputLayout.Tensor(
+        name: tensor.name, dtype: outputType ?? tensor.dtype, shape: tensor.shape)
+      return [own]
+        + method.extraOutputs(
+          OutputScope(
+            tensor: own, modelCount: models.count, parameters: parameters, isVocabulary: false,
+            shapes: shapes))
+    }
     let layout = OutputLayout(
-      tensors: template.tensors.map {
-        .init(name: $0.name, dtype: outputType ?? $0.dtype, shape: $0.shape)
-      }, shardSize: .max, stem: "output")
+      tensors: outputs.flatMap(\.self), shardSize: .max, stem: "output")
+    var places = layout.places[...]
     var steps: [MergeStep] = []
     for (position, tensor) in template.tensors.enumerated() {
       var readers: [any TensorReader] = []
@@ -102,12 +112,17 @@ public struct MergeTrial: Sendable {
       }
       let baseReader: (any TensorReader)? =
         if let base { try Self.reader(of: tensor.name, in: base, name: "base") } else { nil }
+      let own = Array(places.prefix(outputs[position].count))
+      places = places.dropFirst(own.count)
+      let extras = zip(outputs[position], own).dropFirst().map {
+        ExtraOutput(tensor: $0, place: $1)
+      }
       let step = MergeStep(
         index: position, name: tensor.name, shape: tensor.shape,
         dtype: outputType ?? tensor.dtype, base: baseReader, models: readers,
         modelIndices: Array(readers.indices), statistics: Self.inputs(of: tensor, statistics),
-        parameters: parameters, inputRounding: inputRounding, output: layout.places[position])
-      guard let cutLength, cutLength > 0 else {
+        parameters: parameters, inputRounding: inputRounding, output: own[0], extras: extras)
+      guard let cutLength, cutLength > 0, extras.isEmpty else {
         steps.append(step)
         continue
       }
@@ -128,7 +143,10 @@ public struct MergeTrial: Sendable {
         return StatisticsInput(
           StoredTensorReader(entry.tensor, in: entry.file, model: "model\(index)"),
           isInputMajor: shape.rank == 2 && tensor.shape.rank == 2
-            && shape.extents[0] != tensor.shape.extents[1] && shape != tensor.shape)
+            && shape.extents[0] != tensor.shape.extents[1] && shape != tensor.shape,
+          mean: file[tensor.name + StatisticsKind.meanEnd].map {
+            StoredTensorReader($0.tensor, in: $0.file, model: "model\(index)")
+          })
       }
     }
     return found.count == statistics.count ? found : []

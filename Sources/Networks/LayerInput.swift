@@ -50,6 +50,12 @@ extension Parameters {
     weight: String, bias: String? = nil, _ x: TorchTensor
   ) throws(TinctureError) -> TorchTensor {
     try observe(weight, .linear(isInputMajor: false), x)
+    return try expanded(plainLinear(weight, bias, x), of: weight, for: x)
+  }
+
+  private func plainLinear(
+    _ weight: String, _ bias: String?, _ x: TorchTensor
+  ) throws(TinctureError) -> TorchTensor {
     let (weight, bias) = (try self(weight), bias.flatMap { optional($0) })
     guard weight.rank == 3 else { return try x.linear(weight: weight, bias: bias) }
     // Every input has weights of its own.
@@ -61,7 +67,7 @@ extension Parameters {
   /// x · weight with a weight [inputs, outputs].
   func product(_ x: TorchTensor, weight: String) throws(TinctureError) -> TorchTensor {
     try observe(weight, .linear(isInputMajor: true), x)
-    return try x.matmul(self(weight))
+    return try expanded(x.matmul(self(weight)), of: weight, for: x)
   }
 
   /// A convolution with a weight [outputs, channels, height, width] and a bias of any names.

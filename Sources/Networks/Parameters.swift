@@ -66,6 +66,7 @@ private struct ParameterHooks: Sendable {
   var observer: LayerObserver?
   var router: (any ParameterRouter)?
   var block: (any BlockHook)?
+  var expansion: (any LayerExpansion)?
 
   func with(_ change: (inout ParameterHooks) -> Void) -> ParameterHooks {
     var other = self
@@ -95,6 +96,21 @@ extension Parameters {
   /// - Returns: Parameters of the same module.
   public func hooked(_ hook: any BlockHook) -> Parameters {
     Parameters(tensors, prefix: prefix, hooks.with { $0.block = hook })
+  }
+
+  /// The same parameters, with something that is added to what linear layers give.
+  public func expanded(by expansion: (any LayerExpansion)?) -> Parameters {
+    Parameters(tensors, prefix: prefix, hooks.with { $0.expansion = expansion })
+  }
+
+  /// What a linear layer gives, with what is added to it.
+  func expanded(
+    _ output: TorchTensor, of weight: String, for input: TorchTensor
+  ) throws(TinctureError) -> TorchTensor {
+    guard let expansion = hooks.expansion,
+      let addition = try expansion.addition(behind: prefix + weight, for: input)
+    else { return output }
+    return try output + addition
   }
 
   /// What leaves a block, as the hook has it; without a hook as it is.

@@ -109,6 +109,39 @@ struct StatsTests {
     #expect(try workshop.names().allSatisfy { !$0.hasPrefix(".") })
   }
 
+  @Test("ESM++ and SMILE are evaluated with their experts, which do better than what they stand on")
+  func expanded() async throws {
+    try workshop.write("esm.yaml", measuring("esm"))
+    try workshop.write("plus.yaml", measuring("esm_plus_plus"))
+    let smile = measuring("smile", "parameters: {rank: 128, gate_rank: 1, average_experts: true}\n")
+    try workshop.write(
+      "smile.yaml",
+      String(smile.split(separator: "data:")[0])
+        + "parameters: {rank: 128, gate_rank: 1, average_experts: true}\n")
+    for name in ["esm", "plus", "smile"] {
+      _ = try await run(
+        ["merge", "\(name).yaml", "\(name)"] + (name == "smile" ? [] : Workshop.libTorch()))
+    }
+    func average(_ model: String, _ more: [String] = []) async throws -> Double {
+      let run = try await run(
+        [
+          "evaluate", Self.vision + "/suite.yaml", "--task", "optdigits", "--task", "style",
+          "--json",
+          "--no-cache", "--plain", model,
+        ] + more + Workshop.libTorch())
+      let rows = try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [[String: Any]]
+      return try #require(rows?.first?["average"] as? Double)
+    }
+    let esm = try await average("esm")
+    #expect(try await average("plus") > esm + 1)
+    let (top, soft) = (
+      try await average("smile"), try await average("smile", ["--routing", "soft"])
+    )
+    #expect(top > 60 && soft > 60 && top != soft)
+    let shown = try await run(["inspect", "plus", "--filter", "prototypes"])
+    #expect(shown.output.contains("blocks.0.attn.qkv.gate.prototypes"))
+  }
+
   @Test("What was measured is kept with --resume, and nothing is left without")
   func measuredAgain() async throws {
     try workshop.write("data.yaml", measuring("regmean", limit: 128))

@@ -44,6 +44,8 @@ extension ConformanceCase {
       ["reduce_non_diagonal_ratio": .number(1), "convolutions": .bool(true)]),
     .of("regmean_plus_plus"),
     .of("esm"),
+    .of("esm_plus_plus"),
+    .of("esm_plus_plus", ["expanded": .text("w"), "rank": .number(2)]),
     .of("esm", ["layer_balance": .bool(false), "eigenvalue_power": .number(0)]),
     .of("lot"),
     .of("lot", ["lambda": .number(1.5), "tolerance": .number(1e-3)]),

@@ -12,6 +12,8 @@ public struct CollectedStatistics: Sendable {
   public let kind: StatisticsKind
   /// The statistics by the names of the model's tensors.
   public let tensors: [(name: String, values: TorchTensor)]
+  /// The means of the inputs of linear layers, named after their weights.
+  public var inputs: [(name: String, values: TorchTensor)] = []
   /// How many examples there were.
   public let exampleCount: Int
   /// How many rows of inputs the first layer saw; nil for Fisher information.
@@ -30,6 +32,7 @@ public struct CollectedStatistics: Sendable {
   /// - Throws: `cannotCreate` or `io` when it cannot be written, `engine` when LibTorch fails.
   public func write(to path: FilePath, replaces: Bool) throws(TinctureError) -> Int {
     var described: [OutputLayout.Tensor] = []
+    let tensors = tensors + inputs
     for (name, values) in tensors {
       guard let shape = Shape(values.shape) else { continue }
       described.append(.init(name: name, dtype: .f32, shape: shape))

@@ -5,7 +5,7 @@ internal import TinctureTorch
 
 /// Sums what enters the layers of a network over its forward passes.
 ///
-/// Of a linear layer Xᵀ X, of a convolution the same over the patches under its window, of the factors of a
+/// Of a linear layer Xᵀ X and the sum of the rows, of a convolution the same over the patches under its window, of the factors of a
 /// normalisation x̂². Products are in single precision, sums over batches in double precision. Layers with
 /// one and the same input share a sum. Rows of padding do not count.
 final class GramTally: Sendable {
@@ -15,10 +15,13 @@ final class GramTally: Sendable {
     let isInputMajor: Bool
     let rows: Int
     let values: TorchTensor
+    /// The mean of the rows themselves, of a linear layer.
+    let input: TorchTensor?
   }
 
   private struct Sum {
     var values: TorchTensor
+    var inputs: TorchTensor?
     var rows: Int
   }
 
@@ -78,12 +81,17 @@ final class GramTally: Sendable {
     case .layerNorm, .rmsNorm: found = try (rows * rows).sum(along: 0)
     }
     // Double precision is not there on every device.
-    let wide = try found.moved(to: .cpu).converted(to: .f64)
-    if let sum = state.sums[source] {
-      state.sums[source] = Sum(values: try sum.values + wide, rows: sum.rows + count)
-    } else {
-      state.sums[source] = Sum(values: wide, rows: count)
+    func wide(_ sum: TorchTensor) throws(TinctureError) -> TorchTensor {
+      try sum.moved(to: .cpu).converted(to: .f64)
     }
+    var sum = Sum(values: try wide(found), rows: count)
+    if case .linear = layer.layer { sum.inputs = try wide(rows.sum(along: 0)) }
+    if let known = state.sums[source] {
+      sum.values = try known.values + sum.values
+      sum.rows += known.rows
+      if let inputs = sum.inputs, let others = known.inputs { sum.inputs = try others + inputs }
+    }
+    state.sums[source] = sum
   }
 
   /// What a layer multiplies by its weight as rows, with zeros for padding, and how many are none.
@@ -133,7 +141,10 @@ final class GramTally: Sendable {
         means.append(
           Mean(
             weight: weight, isInputMajor: layer.isInputMajor, rows: sum.rows,
-            values: try (sum.values / Double(sum.rows)).converted(to: .f32)))
+            values: try (sum.values / Double(sum.rows)).converted(to: .f32),
+            input: try sum.inputs.map { (inputs) throws(TinctureError) in
+              try (inputs / Double(sum.rows)).converted(to: .f32)
+            }))
       }
       return means
     }

@@ -211,6 +211,9 @@ public struct StatisticsCollector: Sendable {
     }
     return CollectedStatistics(
       task: task.name, kind: .gram, tensors: means.map { ($0.weight, $0.values) },
+      inputs: means.compactMap { mean in
+        mean.input.map { (mean.weight + StatisticsKind.meanEnd, $0) }
+      },
       exampleCount: indices.count, rowCount: means.map(\.rows).max(), metadata: metadata)
   }
 

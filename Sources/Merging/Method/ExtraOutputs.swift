@@ -7,6 +7,12 @@ public struct ExtraOutput: Sendable, Hashable {
   public let tensor: OutputLayout.Tensor
   /// Where it begins in the output.
   public let place: OutputLayout.Place
+
+  /// Describes an output.
+  public init(tensor: OutputLayout.Tensor, place: OutputLayout.Place) {
+    self.tensor = tensor
+    self.place = place
+  }
 }
 
 /// A tensor of the plan, as a method sees it that is asked what else it writes.

@@ -64,4 +64,9 @@ struct StatisticsFile: Sendable {
     let layer = String(full.dropLast(end.count))
     return checkpoint[layer].map { ($0, inputMajor.contains(layer)) }
   }
+
+  /// The mean of a linear layer's inputs, where the file has it.
+  func mean(of name: String, prefix: String) -> Checkpoint.Entry? {
+    checkpoint[prefix + name + StatisticsKind.meanEnd]
+  }
 }

@@ -5,12 +5,15 @@ public enum StatisticsKind: String, Sendable, Hashable, CaseIterable {
   case fisher
   /// What enters the layers. Of a linear layer Xᵀ X / N over the N rows of its inputs, [in, in], under the
   /// name of its weight; of a convolution the same over the patches it sees; of the factors of a
-  /// normalisation the mean of x̂², [width], with x̂ the input after it was shifted and scaled.
+  /// normalisation the mean of x̂², [width], with x̂ the input after it was shifted and scaled. Of a linear
+  /// layer also the mean of the rows, [in], under the weight's name and ``meanEnd``.
   case gram
   /// Gram matrices of the inputs of linear layers as they are behind layers that were merged already: what
   /// RegMean++ needs. Those of all models of a merge are collected together.
   case mergedGram = "merged_gram"
 
+  /// What follows the name of a weight in the name of the mean of its inputs.
+  public static let meanEnd = ".mean"
   /// The key of a file's metadata under which the kind stands.
   public static let metadataKey = "tincture.statistics"
   /// The key of a file's metadata under which the weights are listed, one a line, that are stored

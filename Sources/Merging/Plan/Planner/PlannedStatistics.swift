@@ -86,9 +86,12 @@ struct PlannedStatistics {
         continue
       }
       let reader = StoredTensorReader(entry.tensor, in: entry.file, model: model.description)
+      let mean = source.file.mean(of: tensor, prefix: source.prefix).map {
+        StoredTensorReader($0.tensor, in: $0.file, model: model.description)
+      }
       found.append(
         StatisticsInput(
-          reader, isInputMajor: isMarked || isInputMajor(entry.tensor.shape, shape)))
+          reader, isInputMajor: isMarked || isInputMajor(entry.tensor.shape, shape), mean: mean))
     }
     let complete = found.compactMap(\.self)
     guard complete.count != members.count else {

@@ -38,7 +38,7 @@ struct EvaluateCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Of models that mix experts by features: mix softly for each input, or take the expert with the highest score.",
+      "Of models that mix experts by features, or behind layers as smile does: mix softly, or take the expert with the highest score.",
       valueName: "soft|top"))
   var routing: MixtureRouting?
 
