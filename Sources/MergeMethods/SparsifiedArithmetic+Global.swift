@@ -90,9 +90,29 @@ extension GlobalTrim {
   static func cuts(
     _ session: MergeSession, densities: [Int: Double], exact: Bool
   ) async throws(TinctureError) -> [Int: MagnitudeCut] {
+    // Which tensor a tie falls into would depend on the order of steps: all ties stay.
+    try await thresholds(session, densities: densities, exact: exact)
+      .mapValues { MagnitudeCut(at: $0, ties: Int.max) }
+  }
+
+  /// The least magnitude that stays of each whole task vector.
+  ///
+  /// - Parameters:
+  ///   - session: The merge.
+  ///   - densities: The fraction of each model, by its position in the recipe.
+  ///   - exact: Whether exactly that number stays, or one more as in the published code.
+  ///   - counts: Whether a tensor is part of the task vector.
+  /// - Returns: The threshold of each model with a fraction between 0 and 1.
+  /// - Throws: What reading throws.
+  /// - Complexity: Two passes over the models.
+  static func thresholds(
+    _ session: MergeSession, densities: [Int: Double], exact: Bool,
+    where counts: @escaping @Sendable (MergeInputs) -> Bool = { _ in true }
+  ) async throws(TinctureError) -> [Int: Float] {
     var tally = try await session.tally {
       OrderTally()
     } count: { (tally, inputs) throws(TinctureError) in
+      guard counts(inputs) else { return }
       try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
         for (position, model) in inputs.step.modelIndices.enumerated() {
           tally.count(block[model: position], model: model)
@@ -112,6 +132,7 @@ extension GlobalTrim {
     let refined = try await session.tally {
       selected
     } count: { (tally, inputs) throws(TinctureError) in
+      guard counts(inputs) else { return }
       try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
         for (position, model) in inputs.step.modelIndices.enumerated() {
           tally.refine(block[model: position], model: model)
@@ -120,12 +141,8 @@ extension GlobalTrim {
     } combine: {
       $0.add(refinements: $1)
     }
-    var cuts: [Int: MagnitudeCut] = [:]
-    for (model, rank) in ranks {
-      guard let finding = refined.finding(model, rank: rank) else { continue }
-      // Which tensor a tie falls into would depend on the order of steps: all ties stay.
-      cuts[model] = MagnitudeCut(at: finding.value, ties: Int.max)
-    }
-    return cuts
+    var found: [Int: Float] = [:]
+    for (model, rank) in ranks { found[model] = refined.finding(model, rank: rank)?.value }
+    return found
   }
 }

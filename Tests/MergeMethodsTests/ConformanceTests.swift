@@ -60,6 +60,8 @@ struct ConformanceCase: Sendable, CustomStringConvertible {
     .of("ram"),
     .of("ramplus_tl"),
     .of("wise_ft"),
+    .of("awd"),
+    .of("awd", ["lambda": .number(1), "weight": .number(0.5), "tolerance": .number(1e-7)]),
     // Bytes that are only copied are not looked at.
     .of("passthrough", except: [.nonFinite]),
     // Tensors that are no factors of adapters; see RobustMergeTests for those.

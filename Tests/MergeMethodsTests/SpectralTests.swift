@@ -57,6 +57,16 @@ extension ConformanceCase {
     .of("core_space", ["inner": .text("cart")]),
     .of("core_space", ["inner": .text("ties"), "density": .number(1)]),
     .of("core_space", ["inner": .text("sum"), "weight": .number(0.3)]),
+    .of("wudi"),
+    .of("wudi", ["others": .text("base"), "init": .text("mean"), "iter_num": .number(20)]),
+    .of("wudi", ["solver": .text("swudi"), "weight": .number(0.5)]),
+    .of("wudi", ["solver": .text("aswudi"), "alpha": .number(0.4)]),
+    .of("optmerge"),
+    .of(
+      "optmerge",
+      ["targets": .text("truncated"), "init": .text("mean"), "optimizer": .text("sgd")]),
+    .of("doge", ["steps": .number(60)]),
+    .of("doge", ["others": .text("mean"), "density": .number(1), "steps": .number(5)]),
   ]
 }
 
@@ -87,7 +97,7 @@ struct SpectralTests {
   }
 
   @Test("The recorded cases are all there")
-  func count() { #expect(Golden.spectral.count == 10) }
+  func count() { #expect(Golden.spectral.count == 12) }
 
   // MARK: What the formulas say
 

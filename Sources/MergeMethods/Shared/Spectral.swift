@@ -14,6 +14,9 @@ enum Spectral {
   static let matrices = Parameter<Bool>(
     "spectral", default: true,
     "Whether tensors with two axes are merged as matrices; with false as all other tensors.")
+  static let others = Parameter<String>(
+    "others", default: "mean", of: ["mean", "base"],
+    "What tensors get that are not merged as matrices: the mean of the task vectors, or nothing.")
   static let nullSpace = Parameter<String>(
     "null_space", default: "drop", of: ["drop", "reference"],
     "What directions get in which a matrix is zero: nothing, or the full weight of arbitrary vectors as"
@@ -54,7 +57,7 @@ enum Spectral {
 extension MergeInputs {
   /// Merges a matrix by a method's rule, and any other tensor by averaging its task vectors.
   ///
-  /// θ = θ₀ + α Δ, where Δ is what `rule` makes of a matrix, or mean(wᵢ τᵢ). Numbers that are not finite
+  /// θ = θ₀ + α Δ, where Δ is what `rule` makes of a matrix, or mean(wᵢ τᵢ), or zero with `others: base`. Numbers that are not finite
   /// and that the options let through make the whole matrix NaN, since every element depends on all.
   ///
   /// - Parameter rule: Makes the merged task vector; nil is zero.
@@ -65,6 +68,7 @@ extension MergeInputs {
     let alpha = self[Spectral.alpha]
     let weights = self[Spectral.weight]
     guard isMatrix else {
+      guard self[Spectral.others] == "mean" else { return try produce(ontoBase: nil, times: 1) }
       let shares = weights.map { alpha * $0 / Double(modelCount) }
       return try produceCombination(shares, base: 1, .taskVectors)
     }

@@ -60,6 +60,11 @@ public final class MergeInputs {
     step.parameters[parameter]
   }
 
+  /// Stops a long computation between passes when the merge is interrupted.
+  ///
+  /// - Throws: `interrupted` once the merge should stop.
+  public func checkInterruption() throws(TinctureError) { try interruption.check() }
+
   /// A vector of a block's length.
   public func scratch() -> ScratchVector { ScratchVector(from: workspace) }
 
