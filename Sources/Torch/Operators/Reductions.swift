@@ -32,14 +32,16 @@ extension TorchTensor {
       "aten::var", "dim", .tensor(self), Self.axes(axes), .bool(unbiased), .bool(keepingAxes))
   }
 
-  /// The Euclidean norm, with a derivative of zero at zero; at most two axes, or all.
+  /// The Euclidean norm, with a derivative of zero at zero: the root of the sum of squares.
   ///
-  /// Schema: `aten::frobenius_norm.dim(Tensor self, int[1] dim, bool keepdim)`.
+  /// LibTorch's own norms take numbers of a kind that this interface has not, or are about to be removed.
   public func norm(
     along axes: Int..., keepingAxes: Bool = false
   ) throws(TinctureError) -> TorchTensor {
-    try library.call(
-      "aten::frobenius_norm", "dim", .tensor(self), .ints(axes), .bool(keepingAxes))
+    let squares: TorchTensor = try library.call(
+      "aten::sum", "dim_IntList", .tensor(self * self), Self.axes(axes), .bool(keepingAxes), .none)
+    let isZero = try (squares .<= 0).converted(like: squares)
+    return try (squares + isZero).sqrt() * (isZero * -1 + 1)
   }
 
   /// The largest element; the derivative is shared among equal ones.
