@@ -19,6 +19,7 @@ public enum MethodRegistry {
     SparsifiedArithmetic.dellaLinear,
     SparsifiedArithmetic.breadcrumbs,
     SparsifiedArithmetic.breadcrumbsTies,
+    Lines(),
     Sce(),
     ModelStock(),
     IsoC(),

@@ -57,7 +57,12 @@ extension SparsifiedArithmetic {
     } count: { (balance: inout Int, inputs) throws(TinctureError) in
       var sum = inputs.scratch()
       var running = try cuts(inputs, trim)
-      let weights = inputs[Self.weight].map { Float($0) }
+      // Before a method all models have one vote.
+      let isWeighted = inputs.step.parameters.models[Self.weight.declaration.name] != nil
+      let weights =
+        isWeighted
+        ? inputs[Self.weight].map { Float($0) }
+        : [Float](repeating: 1, count: inputs.modelCount)
       try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
         let (start, rowLength) = (block.start, block.rowLength)
         for model in weights.indices {

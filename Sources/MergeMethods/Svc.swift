@@ -60,8 +60,17 @@ public struct Svc: MergeMethod {
 
   /// Makes one tensor.
   public func merge(_ inputs: MergeInputs, state: Void) throws(TinctureError) {
-    let isGiven = inputs[Self.merged] == "first"
-    let scale = inputs[Self.scale]
+    try merge(inputs, isGiven: inputs[Self.merged] == "first", scale: inputs[Self.scale])
+  }
+
+  /// Makes one tensor.
+  ///
+  /// - Parameters:
+  ///   - inputs: The tensors.
+  ///   - isGiven: Whether the first model is the merged one.
+  ///   - scale: What the sum of the task vectors is multiplied by otherwise.
+  /// - Throws: What reading throws, or an error of the library.
+  func merge(_ inputs: MergeInputs, isGiven: Bool, scale: Double) throws(TinctureError) {
     guard inputs.isMatrix else {
       if isGiven { return try inputs.produceCombination(first(of: inputs), .values) }
       let shares = [Double](repeating: scale, count: inputs.modelCount)

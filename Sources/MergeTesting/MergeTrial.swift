@@ -177,18 +177,39 @@ extension ResolvedParameters {
     for info: MethodInfo, _ values: [String: ParameterValue] = [:],
     perModel: [String: [ParameterValue]] = [:], modelCount: Int
   ) throws(TinctureError) {
+    try self.init(info.name, info.parameters, values, perModel: perModel, modelCount: modelCount)
+  }
+
+  /// Fills in the values of a filter's parameters as the planner would.
+  ///
+  /// - Parameters:
+  ///   - info: The filter.
+  ///   - values: Values by name; the same for all models where a parameter has one for each.
+  ///   - modelCount: How many models there are.
+  /// - Throws: `recipe` when a value is missing, unknown or out of bounds.
+  /// - Complexity: O(n).
+  public init(
+    for info: FilterInfo, _ values: [String: ParameterValue] = [:], modelCount: Int
+  ) throws(TinctureError) {
+    try self.init(info.name, info.parameters, values, perModel: [:], modelCount: modelCount)
+  }
+
+  private init(
+    _ owner: String, _ declarations: [ParameterDeclaration], _ values: [String: ParameterValue],
+    perModel: [String: [ParameterValue]], modelCount: Int
+  ) throws(TinctureError) {
     self.init()
     for name in (Array(values.keys) + Array(perModel.keys)).sorted()
-    where !info.parameters.contains(where: { $0.name == name }) {
-      throw TinctureError(.recipe, "\(info.name) has no parameter \(name).")
+    where !declarations.contains(where: { $0.name == name }) {
+      throw TinctureError(.recipe, "\(owner) has no parameter \(name).")
     }
-    for declaration in info.parameters {
+    for declaration in declarations {
       let name = declaration.name
       let single = values[name] ?? declaration.defaultValue
       let list =
         perModel[name] ?? single.map { [ParameterValue](repeating: $0, count: modelCount) }
       guard let list, list.count == modelCount else {
-        throw TinctureError(.recipe, "\(info.name) needs \(modelCount) values for \(name).")
+        throw TinctureError(.recipe, "\(owner) needs \(modelCount) values for \(name).")
       }
       for value in list {
         if let objection = declaration.objection(to: value) {

@@ -39,7 +39,7 @@ public struct MethodConformance: Sendable {
   /// How many models are merged.
   public let modelCount: Int
   /// What the values of the step's parameters are.
-  let parameters: ResolvedParameters
+  private(set) var parameters: ResolvedParameters
 
   /// Prepares the checks.
   ///
@@ -51,10 +51,11 @@ public struct MethodConformance: Sendable {
   ///   - values: Values of parameters; those without a default that are missing here get 1 where there
   ///     is one for each model, else 0.5.
   ///   - exceptions: Promises that these values break by design.
+  ///   - filters: Steps before and after the method with their values, for a method between steps.
   /// - Throws: `recipe` when a value is not acceptable.
   public init(
     _ method: any MergeMethod, values: [String: ParameterValue] = [:],
-    except exceptions: Set<Promise> = []
+    except exceptions: Set<Promise> = [], filters: [(FilterInfo, [String: ParameterValue])] = []
   ) throws(TinctureError) {
     let info = method.info
     var values = values
@@ -67,6 +68,10 @@ public struct MethodConformance: Sendable {
     // Means of two or four numbers are exact, so that order cannot change a rounding.
     modelCount = [4, 3, 2].first { info.modelCount.contains($0) } ?? info.modelCount.lowerBound
     parameters = try ResolvedParameters(for: info, values, modelCount: modelCount)
+    for (filter, values) in filters {
+      parameters.filters.append(
+        try ResolvedParameters(for: filter, values, modelCount: modelCount))
+    }
     if let objection = method.objection(to: parameters, modelCount: modelCount) {
       throw TinctureError(.recipe, objection + ".")
     }

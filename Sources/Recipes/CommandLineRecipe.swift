@@ -11,6 +11,10 @@ public struct CommandLineRecipe: Sendable, Hashable {
   /// A value is what a recipe may hold in one line: a number, a word, a gradient such as
   /// `[0, 0.5, 1]`, or a condition such as `{filter: mlp, value: 0.5}`.
   public var settings: [String]
+  /// Steps before the method, in order, as a recipe writes one (`--preprocess`).
+  public var preprocess: [String]
+  /// Steps after the method, in order, as a recipe writes one (`--postprocess`).
+  public var postprocess: [String]
   /// Files of statistics (`--statistics`): one of all models, or one for each, in their order.
   public var statistics: [String]
   /// The type of the arithmetic (`--dtype`).
@@ -33,12 +37,14 @@ public struct CommandLineRecipe: Sendable, Hashable {
     method: String, base: String? = nil, models: [String], settings: [String] = [],
     statistics: [String] = [], dtype: String? = nil, outputDtype: String? = nil,
     tokenizerSource: String? = nil, chatTemplate: String? = nil, preset: String? = nil,
-    data: String? = nil, seed: Int? = nil
+    data: String? = nil, seed: Int? = nil, preprocess: [String] = [], postprocess: [String] = []
   ) {
     self.method = method
     self.base = base
     self.models = models
     self.settings = settings
+    self.preprocess = preprocess
+    self.postprocess = postprocess
     self.statistics = statistics
     self.dtype = dtype
     self.outputDtype = outputDtype
@@ -60,6 +66,8 @@ public struct CommandLineRecipe: Sendable, Hashable {
     add("--data", data)
     for model in models { add("--model", model) }
     for setting in settings { add("--set", setting) }
+    for step in preprocess { add("--preprocess", step) }
+    for step in postprocess { add("--postprocess", step) }
     for file in statistics { add("--statistics", file) }
     add("--dtype", dtype)
     add("--out-dtype", outputDtype)

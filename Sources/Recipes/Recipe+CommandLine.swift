@@ -79,6 +79,10 @@ extension RecipeDecoder {
     case "--chat-template": recipe.chatTemplate = text(node, "The chat template")
     case "--tokenizer-source": recipe.tokenizer = tokenizer(source: node)
     case "--data": recipe.data = learningData(node)
+    case "--preprocess":
+      if let step = filter(value, at: position, name) { recipe.preprocess.append(step) }
+    case "--postprocess":
+      if let step = filter(value, at: position, name) { recipe.postprocess.append(step) }
     case "--seed": recipe.seed = integer(node, "The seed", in: 0 ... .max)
     default: break
     }
@@ -108,15 +112,26 @@ extension RecipeDecoder {
     _ value: String, at place: SourcePosition, of name: String
   ) -> ParameterSetting? {
     let what = "The parameter '\(Self.shortened(name))'"
+    return node(value, at: place, what).flatMap { setting($0, what) }
+  }
+
+  /// Reads a step before or after the method.
+  private mutating func filter(
+    _ value: String, at place: SourcePosition, _ option: String
+  ) -> FilterEntry? {
+    node(value, at: place, "'\(option)'").flatMap { filter($0, "'\(option)'") }
+  }
+
+  private mutating func node(
+    _ value: String, at place: SourcePosition, _ what: String
+  ) -> YAMLNode? {
     let lines = String(repeating: "\n", count: place.line - 1)
     let indent = String(repeating: " ", count: place.column - 1)
     var reader = YAMLReader(source)
     do throws(TinctureError) {
-      guard let node = try reader.documents(lines + indent + value).first else {
-        report(place, "\(what) has no value.")
-        return nil
-      }
-      return setting(node, what)
+      let node = try reader.documents(lines + indent + value).first
+      if node == nil { report(place, "\(what) has no value.") }
+      return node
     } catch {
       report(place, "\(what): \(error.message)")
       return nil

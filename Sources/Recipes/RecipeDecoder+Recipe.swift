@@ -5,7 +5,7 @@ extension RecipeDecoder {
   static let recipeKeys = [
     "name", "merge_method", "preset", "base_model", "models", "slices", "modules", "parameters",
     "statistics", "dtype", "out_dtype", "tokenizer", "tokenizer_source", "chat_template", "keep",
-    "seed", "data",
+    "seed", "data", "preprocess", "postprocess",
   ]
 
   /// The recipe that a document holds; nil when what is missing leaves nothing to speak of.
@@ -32,6 +32,8 @@ extension RecipeDecoder {
     recipe.preset = text(members["preset"], "The preset")
     recipe.base = base(members["base_model"])
     recipe.parameters = parameters(members["parameters"])
+    recipe.preprocess = filters(members["preprocess"], "'preprocess'")
+    recipe.postprocess = filters(members["postprocess"], "'postprocess'")
     recipe.statistics = text(members["statistics"], "The file of statistics")
     recipe.dtype = dtype(members["dtype"], isArithmetic: true)
     recipe.outputDtype = dtype(members["out_dtype"], isArithmetic: false)

@@ -67,14 +67,17 @@ public struct MergeJob: Sendable {
       if let name = recipes[earlier].name?.value { stages[name] = output(of: earlier) }
     }
     return try Planner(
-      recipe, methods: AllMethods.all, settings: settings, locator: locator,
+      recipe, methods: AllMethods.all, filters: FilterRegistry.all, settings: settings,
+      locator: locator,
       stages: stages)
   }
 
   /// Finds before the first recipe is carried out what is wrong with the output and with all recipes.
   private func check() throws(TinctureError) {
     try CheckpointWriter.checkVacant(output, policy: policy)
-    for recipe in recipes { try Planner.check(recipe, methods: AllMethods.all) }
+    for recipe in recipes {
+      try Planner.check(recipe, methods: AllMethods.all, filters: FilterRegistry.all)
+    }
     if let last = recipes.last, CheckpointWriter.isSingleFile(output),
       let method = AllMethods.method(named: last.method.value), method.info.makesParts
     {

@@ -122,16 +122,7 @@ public struct MethodPage: Sendable {
 
   /// The description for programs.
   public var json: JSONValue {
-    let parameters = info.parameters.map { parameter in
-      JSONValue.object(
-        JSONObject([
-          ("name", .string(parameter.name)),
-          ("per_model", .bool(parameter.scope == .model)),
-          ("values", .string(Self.kind(parameter))),
-          ("default", parameter.defaultValue.map(Self.json) ?? .null),
-          ("summary", .string(parameter.summary)),
-        ]))
-    }
+    let parameters = info.parameters.map { Self.json($0) }
     return .object(
       JSONObject([
         ("name", .string(info.name)), ("title", .string(info.title)),
@@ -146,18 +137,33 @@ public struct MethodPage: Sendable {
       ]))
   }
 
-  private static func kind(_ parameter: ParameterDeclaration) -> String {
-    let scope = parameter.scope == .model ? ", one for each model" : ""
+  /// A parameter for programs; those of steps have one value for all models.
+  static func json(_ parameter: ParameterDeclaration, isStep: Bool = false) -> JSONValue {
+    JSONValue.object(
+      JSONObject([
+        ("name", .string(parameter.name)),
+        ("per_model", .bool(parameter.scope == .model && !isStep)),
+        ("values", .string(kind(parameter, isStep: isStep))),
+        ("default", parameter.defaultValue.map(json) ?? .null),
+        ("summary", .string(parameter.summary)),
+      ]))
+  }
+
+  /// The accepted values in words; parameters of steps have one value for all models.
+  static func kind(_ parameter: ParameterDeclaration, isStep: Bool = false) -> String {
+    let scope = parameter.scope == .model && !isStep ? ", one for each model" : ""
     switch parameter.kind {
     case .number(let bounds): return "number, \(bounds)\(scope)"
     case .integer(let bounds): return "whole number, \(bounds)\(scope)"
+    case .automatic(let bounds): return "auto or a number, \(bounds)\(scope)"
     case .flag: return "true or false\(scope)"
     case .text: return "text\(scope)"
     case .choice(let words): return words.joined(separator: " or ") + scope
     }
   }
 
-  private static func defaultText(_ parameter: ParameterDeclaration) -> String {
+  /// The default in brackets.
+  static func defaultText(_ parameter: ParameterDeclaration) -> String {
     parameter.defaultValue.map { " (default \(text($0)))" } ?? " (required)"
   }
 

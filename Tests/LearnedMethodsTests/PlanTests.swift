@@ -125,4 +125,21 @@ struct PlanTests {
     #expect(error?.message.contains("add 'data'") == true)
     #expect(error?.place.line == 1)
   }
+
+  @Test("No step stands before or after a learned method, which is said with the line of the step")
+  func steps() throws {
+    let text = """
+      merge_method: tinting
+      base_model: a
+      models: [{model: b}]
+      data: {suite: suite.yaml}
+      postprocess: [lines]
+      """
+    let recipe = try #require(try RecipeParser.parse(text, file: "r.yaml").first)
+    let error = #expect(throws: TinctureError.self) {
+      try Planner.check(recipe, methods: AllMethods.all, filters: FilterRegistry.all)
+    }
+    #expect(error?.message.contains("learns from whole models") == true)
+    #expect(error?.place.line == 5)
+  }
 }

@@ -50,6 +50,8 @@ struct ConformanceCase: Sendable, CustomStringConvertible {
     .of(
       "breadcrumbs", ["density": .number(0.5), "gamma": .number(0.2), "band": .text("row")]),
     .of("breadcrumbs_ties", ["density": .number(0.7), "rescale": .bool(true)]),
+    .of("lines", ["alpha": .number(0.25), "beta": .number(0.5)]),
+    .of("lines"),
     .of("sce"),
     .of("sce", ["select_topk": .number(0.4)]),
     .of("model_stock"),

@@ -29,6 +29,9 @@ struct Golden: Sendable, CustomStringConvertible {
   /// Cases that need BLAS.
   static let spectral = (try? load("spectral.json")) ?? []
 
+  /// Cases that need the layers of tensors, which a plan knows.
+  static let layered = (try? load("layered.json")) ?? []
+
   /// Cases with statistics.
   static let measured = (try? load("statistics.json")) ?? []
 

@@ -34,6 +34,38 @@ struct RecipeParserTests {
     #expect(weight.settingPosition == SourcePosition(line: 7, column: 15))
   }
 
+  @Test("Steps before and after the method keep their order, their parameters and their places")
+  func steps() throws {
+    let text = """
+      merge_method: ties
+      base_model: b
+      models: [{model: a}]
+      preprocess:
+        - dare
+        - trim: {density: [0.2, 0.4], selection: exact}
+        - elect:
+      postprocess: [{lines: {beta: 0.5}}]
+      """
+    let recipe = try #require(
+      try RecipeParser.parse(text, file: "recipe.yaml", exists: { _ in false }).first)
+    #expect(recipe.preprocess.map(\.name.value) == ["dare", "trim", "elect"])
+    #expect(recipe.preprocess[1].name.position == SourcePosition(line: 6, column: 5))
+    #expect(
+      recipe.preprocess[1].parameters["density"]?.setting
+        == .gradient([.number(0.2), .number(0.4)]))
+    #expect(recipe.preprocess[2].parameters.entries.isEmpty)
+    #expect(
+      recipe.postprocess.first?.parameters["beta"]?.settingPosition
+        == SourcePosition(line: 8, column: 30))
+    let options = CommandLineRecipe(
+      method: "ties", base: "b", models: ["a"], preprocess: ["dare", "trim: {density: 0.2}"])
+    let given = try Recipe(options, exists: { _ in false })
+    #expect(given.preprocess.map(\.name.value) == ["dare", "trim"])
+    #expect(
+      given.preprocess[1].parameters["density"]?.settingPosition
+        == SourcePosition(line: 5, column: 30))
+  }
+
   @Test("Statistics stand beside models, sources of slices, or for all")
   func statistics() throws {
     func recipe(_ text: String) throws -> Recipe {

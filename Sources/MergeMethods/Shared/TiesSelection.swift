@@ -60,14 +60,6 @@ package struct TiesSelection: Sendable {
   package func apply(to block: inout ElementBlock, _ sum: inout MutableSpan<Float>) {
     Self.trim(&block, cuts)
     block.weightedSum([Float](repeating: 1, count: block.modelCount), into: &sum)
-    for position in 0..<sum.count where sum[position] == 0 { sum[position] = majority }
-    let signs = sum.span
-    for model in 0..<block.modelCount {
-      block.change(model: model) { x in
-        for position in 0..<x.count where (x[position] > 0) != (signs[position] > 0) {
-          x[position] = 0
-        }
-      }
-    }
+    SignElection.keepElected(&block, sum: &sum, zeroSign: majority)
   }
 }

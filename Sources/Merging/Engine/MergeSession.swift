@@ -13,7 +13,53 @@ public struct MergeSession: Sendable {
   /// Where intermediate results of this merge may be kept; they are found again by a merge that resumes.
   public let scratch: FilePath?
   let pool: StepPool
-  let passes = PassCounter()
+  let passes: PassCounter
+  /// The steps as they are carried out, in the order of `steps`.
+  private let visited: [MergeStep]
+  /// What is done to the inputs of a step before anyone sees them.
+  private let arrange: (@Sendable (MergeInputs) throws(TinctureError) -> Void)?
+
+  init(
+    steps: [MergeStep], copies: [MergeStep], options: MergeOptions, scratch: FilePath?,
+    pool: StepPool
+  ) {
+    self.steps = steps
+    self.copies = copies
+    self.options = options
+    self.scratch = scratch
+    self.pool = pool
+    passes = PassCounter()
+    visited = steps
+    arrange = nil
+  }
+
+  private init(
+    _ session: MergeSession, steps: [MergeStep],
+    arrange: @escaping @Sendable (MergeInputs) throws(TinctureError) -> Void
+  ) {
+    self.steps = steps
+    copies = session.copies
+    options = session.options
+    scratch = session.scratch
+    pool = session.pool
+    passes = session.passes
+    visited = session.visited
+    self.arrange = arrange
+  }
+
+  /// The same session with something done to the inputs of each step before anyone sees them.
+  ///
+  /// - Parameters:
+  ///   - parameters: The parameters that steps show.
+  ///   - arrange: Arranges the inputs.
+  /// - Returns: The session.
+  func arranged(
+    parameters: (ResolvedParameters) -> ResolvedParameters = { $0 },
+    _ arrange: @escaping @Sendable (MergeInputs) throws(TinctureError) -> Void
+  ) -> MergeSession {
+    MergeSession(
+      self, steps: visited.map { $0.showing(parameters($0.parameters)) }, arrange: arrange)
+  }
 
   /// How many steps are carried out at a time.
   public var workers: Int { pool.workers }
@@ -44,7 +90,8 @@ public struct MergeSession: Sendable {
   ) async throws(TinctureError) -> Tally where Tally: Sendable {
     let shared = Mutex<Tally?>(nil)
     passes.begin(pool)
-    try await pool.run(steps) { (inputs) throws(TinctureError) in
+    try await pool.run(visited) { (inputs) throws(TinctureError) in
+      try arrange?(inputs)
       var tally =
         shared.withLock { (stored: inout Tally?) -> Tally? in
           let taken = stored
@@ -70,7 +117,8 @@ public struct MergeSession: Sendable {
   ) async throws(TinctureError) -> [Finding] {
     let findings = Mutex<[Int: Finding]>([:])
     passes.begin(pool)
-    try await pool.run(steps) { (inputs) throws(TinctureError) in
+    try await pool.run(visited) { (inputs) throws(TinctureError) in
+      try arrange?(inputs)
       let finding = try find(inputs)
       findings.withLock { $0[inputs.step.index] = finding }
     }

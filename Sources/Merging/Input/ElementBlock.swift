@@ -9,6 +9,8 @@ public struct ElementBlock: ~Copyable {
   /// The length of the tensor's rows.
   public let rowLength: Int
   let basePointer: UnsafeMutablePointer<Float>?
+  /// The elements of the base even where it is not shown.
+  var origin: UnsafeMutablePointer<Float>?
   private let modelPointers: [UnsafeMutablePointer<Float>]
   private let models: [UnsafePointer<Float>?]
 
@@ -20,6 +22,7 @@ public struct ElementBlock: ~Copyable {
     self.count = count
     self.rowLength = rowLength
     basePointer = base
+    origin = base
     modelPointers = models
     self.models = models.map { UnsafePointer($0) }
   }
@@ -32,6 +35,15 @@ public struct ElementBlock: ~Copyable {
     @_lifetime(borrow self) get {
       guard let basePointer else { preconditionFailure("This step has no base model.") }
       let span = Span<Float>(_unsafeStart: basePointer, count: count)
+      return _overrideLifetime(span, borrowing: self)
+    }
+  }
+
+  /// The elements of the base even where it is not shown.
+  var originElements: Span<Float> {
+    @_lifetime(borrow self) get {
+      guard let origin else { preconditionFailure("This step has no base model.") }
+      let span = Span<Float>(_unsafeStart: origin, count: count)
       return _overrideLifetime(span, borrowing: self)
     }
   }

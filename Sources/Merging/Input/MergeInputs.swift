@@ -6,7 +6,7 @@ public import TinctureTensors
 /// Not `Sendable`: it belongs to the worker that carries out the step.
 public final class MergeInputs {
   /// The step: name, shape, layer, parameters.
-  public let step: MergeStep
+  public internal(set) var step: MergeStep
   /// Reusable memory of the worker.
   public let workspace: Workspace
   let options: MergeOptions
@@ -16,6 +16,14 @@ public final class MergeInputs {
   let advance: (Int) -> Void
   private let blockCapacity: Int
   private var checked = false
+  /// What happens to task vectors before anyone sees them.
+  var taskVectorPasses: [any TaskVectorPass] = []
+  /// What tells the random numbers of one step before the method from those of another.
+  var randomScope = ""
+  /// Whether the base is there for the filters alone, and blocks hold models only.
+  var hidesBase = false
+  /// Where blocks go that are produced.
+  var outlet = MergeOutlet()
 
   init(
     step: MergeStep, workspace: Workspace, options: MergeOptions, tuning: EngineTuning,
@@ -36,7 +44,7 @@ public final class MergeInputs {
   }
 
   /// Whether the step has a base.
-  public var hasBase: Bool { step.base != nil }
+  public var hasBase: Bool { step.base != nil && !hidesBase }
   /// The number of models, the base not counted.
   public var modelCount: Int { step.models.count }
   /// The number of elements of the tensor.
@@ -71,7 +79,8 @@ public final class MergeInputs {
   /// The random numbers of one of the step's models.
   public func random(_ purpose: String, model: Int) -> CounterRandom {
     CounterRandom(
-      seed: options.seed, tensor: step.name, model: step.modelIndices[model], purpose: purpose)
+      seed: options.seed, tensor: step.name, model: step.modelIndices[model],
+      purpose: randomScope + purpose)
   }
 
   /// Visits all elements in order.
@@ -104,7 +113,9 @@ public final class MergeInputs {
   ) throws(TinctureError) {
     let pieces = max(1, count / Self.sampleLength)
     let stride = step.elements.count / pieces
-    guard stride > Self.sampleLength else { return try forEachBlock(form, body) }
+    guard stride > Self.sampleLength, taskVectorPasses.allSatisfy(\.isElementwise) else {
+      return try forEachBlock(form, body)
+    }
     // Distances that share no factor with the rows, lest all pieces fall into the same columns.
     let ranges = (0..<pieces).map { piece in
       let share = (Double(piece) * 0.618_033_988_75).truncatingRemainder(dividingBy: 1)
@@ -139,12 +150,16 @@ public final class MergeInputs {
     _ form: InputForm, models: Range<Int>? = nil,
     _ body: (inout ElementBlock, inout MutableSpan<Float>) throws(TinctureError) -> Void
   ) throws(TinctureError) {
-    guard let writer else {
-      throw TinctureError(.internalError, "A survey must not produce output.")
+    var sink: OutputSink?
+    if case .file = outlet.end {
+      guard let writer else {
+        throw TinctureError(.internalError, "A survey must not produce output.")
+      }
+      sink = OutputSink(
+        step: step, writer: writer, piece: tuning.windowBytes, buffer: workspace.output,
+        advance: advance)
     }
-    var sink = OutputSink(
-      step: step, writer: writer, piece: tuning.windowBytes, buffer: workspace.output,
-      advance: advance)
+    var passes = outlet.passes
     let result = scratch()
     var output = result
     try forEachBlock(form, models: models) { (block) throws(TinctureError) in
@@ -155,11 +170,19 @@ public final class MergeInputs {
         do throws(TinctureError) {
           try body(&block, &span)
         } catch { failure = error }
+        if failure == nil, !passes.isEmpty {
+          finish(&span, base: block.originElements, from: block.start, &passes)
+        }
+        if case .measure(let length) = outlet.end {
+          Kernels.subtract(block.originElements, from: &span)
+          length.add(span.span)
+        }
       }
       if let failure { throw failure }
-      try sink.append(output.prefix(count))
+      if case .memory(let tensor) = outlet.end { tensor.append(output.prefix(count)) }
+      try sink?.append(output.prefix(count))
     }
-    try sink.flush()
+    try sink?.flush()
   }
 
   private func forEachBlock(
@@ -167,9 +190,14 @@ public final class MergeInputs {
     _ body: (inout ElementBlock) throws(TinctureError) -> Void
   ) throws(TinctureError) {
     let elements = range ?? step.elements
-    let chosen = chosen ?? 0..<step.models.count
+    let wanted = chosen ?? 0..<step.models.count
+    var passes = wanted.isEmpty ? [] : taskVectorPasses
+    let chosen = passes.contains { $0.seesAllModels } ? 0..<step.models.count : wanted
+    let readForm = passes.isEmpty ? form : .taskVectors
     let readers = (step.base.map { [$0] } ?? []) + step.models[chosen]
     // Windows belong to inputs, whichever of them are read.
+    let hasBase = step.base != nil
+    let form = hidesBase ? .values : form
     let firstWindow = hasBase ? 1 : 0
     let pointers = readers.map { _ in workspace.takeVector() }
     defer { for pointer in pointers { workspace.giveBack(pointer) } }
@@ -177,6 +205,7 @@ public final class MergeInputs {
     defer { if let rounding { workspace.giveBack(rounding) } }
     let basePointer = hasBase ? pointers[0] : nil
     let models = hasBase ? Array(pointers.dropFirst()) : pointers
+    let shown = chosen == wanted ? models : Array(models[wanted])
     // Experts of a bank begin with the base, which need not be read again for each of them.
     let areBuiltOnBase = readers.map { reader in
       step.base.map { rounding == nil && reader.isBuilt(on: $0) } ?? false
@@ -191,7 +220,7 @@ public final class MergeInputs {
         let input = position < firstWindow ? position : position + chosen.lowerBound
         let window = workspace.window(input, byteCount: tuning.windowBytes)
         let range = start..<start + count
-        let minuend = position > 0 && form == .taskVectors ? basePointer : nil
+        let minuend = position > 0 && readForm == .taskVectors ? basePointer : nil
         let isBaseAtHand = areBuiltOnBase[position] && isBaseAsStored
         if let minuend, rounding == nil, !isBaseAtHand {
           let base = Span<Float>(_unsafeStart: minuend, count: count)
@@ -221,9 +250,20 @@ public final class MergeInputs {
           Kernels.subtract(Span<Float>(_unsafeStart: minuend, count: count), from: &span)
         }
       }
+      if !passes.isEmpty {
+        var block = ElementBlock(
+          start: start, count: count, rowLength: step.shape.rowLength, base: basePointer,
+          models: models)
+        for index in passes.indices { passes[index].apply(to: &block, models: chosen, self) }
+        if form == .values, let basePointer {
+          let base = Span<Float>(_unsafeStart: basePointer, count: count)
+          for model in models.indices { block.change(model: model) { Kernels.add(base, to: &$0) } }
+        }
+      }
       var block = ElementBlock(
-        start: start, count: count, rowLength: step.shape.rowLength, base: basePointer,
-        models: models)
+        start: start, count: count, rowLength: step.shape.rowLength,
+        base: hidesBase ? nil : basePointer, models: shown)
+      block.origin = basePointer
       try body(&block)
       start += count
     }

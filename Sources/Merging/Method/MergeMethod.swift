@@ -153,6 +153,8 @@ public struct WorkingMemory: Sendable, Hashable {
   public var bytes: Int
   /// Whether blocks hold whole rows.
   public var wholeRows: Bool
+  /// Whether such blocks have a size that depends on the rows alone.
+  var fixesBlocks = false
 
   /// Creates a declaration.
   public init(vectors: Int = 0, bytes: Int = 0, wholeRows: Bool = false) {

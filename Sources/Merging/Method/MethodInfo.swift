@@ -58,13 +58,13 @@ public struct MethodInfo: Sendable {
   /// Its address, where there is one.
   public let link: String?
   /// Whether the method works relative to a base.
-  public let base: BaseUse
+  public internal(set) var base: BaseUse
   /// How many models may be merged, the base not counted unless it is a member.
   public let modelCount: ClosedRange<Int>
   /// How the method is streamed.
   public let streaming: StreamingClass
   /// Whether the method draws random numbers.
-  public let isRandom: Bool
+  public internal(set) var isRandom: Bool
   /// Whether the method learns from the examples that a recipe names under `data`.
   public let learns: Bool
   /// Whether the method makes something for each task beside the model, such as heads.
@@ -79,6 +79,11 @@ public struct MethodInfo: Sendable {
   public let parameters: [ParameterDeclaration]
   /// Named sets of values.
   public let presets: [Preset]
+
+  /// The steps that a recipe put before the method, by their names.
+  public internal(set) var before: [String] = []
+  /// The steps that a recipe put after the method, by their names.
+  public internal(set) var after: [String] = []
 
   /// Whether the base, where there is one, is not among the models that are merged.
   var separatesBase: Bool { base == .required || base == .optional }

@@ -18,6 +18,8 @@ public struct ParameterDeclaration: Sendable, Hashable {
     case flag
     /// One of a few words.
     case choice([String])
+    /// Real numbers within bounds, or the word `auto`.
+    case automatic(Bounds)
     /// Any text, such as the path of a file.
     case text
   }
@@ -47,7 +49,12 @@ public struct ParameterDeclaration: Sendable, Hashable {
       }
       return number.magnitude <= 0x1p53
         ? nil : "\(name) must be at most \(Int(0x1p53)), not \(format(number))"
-    case (.number, .bool), (.integer, .bool):
+    case (.automatic(let bounds), .number(let number)):
+      return bounds.contains(number) ? nil : "\(name) must be \(bounds), not \(format(number))"
+    case (.automatic, .text("auto")): return nil
+    case (.automatic, .text(let text)):
+      return "\(name) must be a number or auto, not \"\(text)\""
+    case (.number, .bool), (.integer, .bool), (.automatic, .bool):
       return "\(name) must be a number, not a truth value"
     case (.number, .text(let text)), (.integer, .text(let text)):
       return "\(name) must be a number, not \"\(text)\""
@@ -166,6 +173,26 @@ extension String: ParameterConvertible {
   public var parameterValue: ParameterValue { .text(self) }
 }
 
+/// A number that a method chooses itself unless the recipe gives it.
+public enum AutomaticNumber: ParameterConvertible, Hashable {
+  /// The method chooses.
+  case automatic
+  /// The recipe's number.
+  case number(Double)
+
+  /// Reads a number; words stand for the method's choice.
+  public init(_ value: ParameterValue) {
+    if case .text = value { self = .automatic } else { self = .number(Double(value)) }
+  }
+  /// The number, or the word `auto`.
+  public var parameterValue: ParameterValue {
+    switch self {
+    case .automatic: .text("auto")
+    case .number(let number): .number(number)
+    }
+  }
+}
+
 /// Something that declares a parameter.
 public protocol DeclaresParameter: Sendable {
   /// What a recipe may set.
@@ -191,6 +218,15 @@ extension Parameter where Value == Double {
   ) {
     declaration = ParameterDeclaration(
       name: name, scope: .merge, kind: .number(bounds), defaultValue: value.map { .number($0) },
+      summary: summary)
+  }
+}
+
+extension Parameter where Value == AutomaticNumber {
+  /// Declares a number that the method chooses unless the recipe gives it.
+  public init(_ name: String, in bounds: Bounds = .any, _ summary: String) {
+    declaration = ParameterDeclaration(
+      name: name, scope: .merge, kind: .automatic(bounds), defaultValue: .text("auto"),
       summary: summary)
   }
 }
@@ -249,6 +285,8 @@ public struct ResolvedParameters: Sendable, Hashable {
   public var merge: [String: ParameterValue]
   /// The values of the others, by name, in the order of the step's models.
   public var models: [String: [ParameterValue]]
+  /// The values of the recipe's steps before and after the method, in their order.
+  public var filters: [ResolvedParameters] = []
 
   /// Creates a set of values.
   public init(merge: [String: ParameterValue] = [:], models: [String: [ParameterValue]] = [:]) {

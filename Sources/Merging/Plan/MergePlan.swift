@@ -102,6 +102,14 @@ public struct MergePlan: Sendable {
       for (name, values) in step.parameters.models.sorted(by: { $0.key < $1.key }) {
         hash.combine("\(name) \(values)")
       }
+      for filter in step.parameters.filters {
+        for (name, value) in filter.merge.sorted(by: { $0.key < $1.key }) {
+          hash.combine("\(name) \(value)")
+        }
+        for (name, values) in filter.models.sorted(by: { $0.key < $1.key }) {
+          hash.combine("\(name) \(values)")
+        }
+      }
       var readers = (step.base.map { [$0] } ?? []) + step.models
       readers += step.statistics.map(\.reader)
       hash.combine("\(step.statistics.map(\.isInputMajor))")

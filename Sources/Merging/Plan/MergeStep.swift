@@ -33,7 +33,7 @@ public struct MergeStep: Sendable {
   public let parameters: ResolvedParameters
   /// The layer the tensor belongs to, where it belongs to one.
   public let layer: Int?
-  /// The position of the layer in its stack, from 0 to 1; 0 outside of stacks.
+  /// The position of the layer in its stack, from 0 to 1; 0 outside of stacks and for an only layer.
   public let depth: Double
   /// The type that inputs are rounded to first, where the recipe asks for one that is narrower.
   public let inputRounding: DType?

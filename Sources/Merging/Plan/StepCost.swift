@@ -32,6 +32,7 @@ public struct StepCost: Sendable, Hashable {
     var capacity = max(Self.segment, tuning.blockElements / Self.segment * Self.segment)
     if working.wholeRows {
       let row = max(1, step.shape.rowLength)
+      if working.fixesBlocks { capacity = Self.segment }
       capacity = row >= capacity ? row : capacity / row * row
     }
     let block = min(capacity, max(Self.segment, step.elements.count))

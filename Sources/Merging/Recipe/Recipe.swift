@@ -17,6 +17,10 @@ public struct Recipe: Sendable, Hashable {
   public var inputs: RecipeInputs
   /// The parameters that hold for the whole recipe.
   public var parameters: ParameterTable
+  /// What is done to task vectors before the method, in order.
+  public var preprocess: [FilterEntry] = []
+  /// What is done to the merged task vector after the method, in order.
+  public var postprocess: [FilterEntry] = []
   /// The type of the arithmetic: inputs are rounded to it first.
   public var dtype: Located<DType>?
   /// The type that is written.

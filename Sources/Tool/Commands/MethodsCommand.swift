@@ -10,6 +10,7 @@ struct MethodsCommand: AsyncParsableCommand {
       EXAMPLE
         tincture methods
         tincture methods ties
+        tincture methods --steps
       """)
 
   @Argument(help: "The name of a method.")
@@ -18,13 +19,26 @@ struct MethodsCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("Write a Markdown page for each method.", valueName: "folder"))
   var write: String?
 
+  @Flag(help: "List what recipes can put before and after a method.")
+  var steps = false
+
   @Flag(help: "Print the table in Markdown.")
   var markdown = false
 
   @OptionGroup(title: "Display") var display: DisplayOptions
 
+  func validate() throws {
+    if steps, name != nil || write != nil || markdown {
+      throw ValidationError("--steps lists all steps and stands alone, or with --json.")
+    }
+  }
+
   func run() async throws {
     try await Console.reporting { () async throws(TinctureError) in
+      if steps {
+        let page = FilterPage()
+        return Console.result(display.json ? page.json.text() : page.text)
+      }
       if let write { return try Self.writePages(to: FilePath(write)) }
       guard let name else {
         Console.result(display.json ? list.text() : markdown ? MethodPage.markdownTable : table)

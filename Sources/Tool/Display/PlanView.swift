@@ -13,7 +13,7 @@ struct PlanView {
   func text(withTensors: Bool) -> String {
     let info = plan.method.info
     var lines = [
-      "method   \(info.title) (\(info.name), \(info.streaming.rawValue))",
+      "method   \(info.title) (\(info.name), \(info.streaming.rawValue))" + steps,
       "reads    \(ByteSize.text(plan.inputBytes)) once\(passes)",
       "writes   \(ByteSize.text(plan.outputBytes)) in \(plan.layout.files.count)"
         + " file\(plan.layout.files.count == 1 ? "" : "s")",
@@ -35,9 +35,16 @@ struct PlanView {
     return lines.joined(separator: "\n")
   }
 
+  /// The steps before and after the method.
+  private var steps: String {
+    let info = plan.method.info
+    return (info.before.isEmpty ? "" : ", before it \(info.before.joined(separator: ", "))")
+      + (info.after.isEmpty ? "" : ", after it \(info.after.joined(separator: ", "))")
+  }
+
   private var passes: String {
     switch plan.method.info.streaming {
-    case .element: ""
+    case .element: steps.isEmpty ? "" : ", and more often where a note says so"
     case .tensor: ", tensor by tensor up to four times from the page cache"
     case .model: ", and once or twice more before"
     }
@@ -89,6 +96,14 @@ struct PlanView {
     for (name, values) in step.parameters.models.sorted(by: { $0.key < $1.key }) {
       parts.append("\(name)=[\(values.map(\.shortText).joined(separator: ", "))]")
     }
+    for filter in step.parameters.filters {
+      for (name, value) in filter.merge.sorted(by: { $0.key < $1.key }) {
+        parts.append("\(name)=\(value.shortText)")
+      }
+      for (name, values) in filter.models.sorted(by: { $0.key < $1.key }) {
+        parts.append("\(name)=\(values.first?.shortText ?? "")")
+      }
+    }
     return parts.joined(separator: " ")
   }
 
@@ -112,6 +127,8 @@ struct PlanView {
     return .object(
       JSONObject([
         ("method", .string(plan.method.info.name)),
+        ("before", .array(plan.method.info.before.map { .string($0) })),
+        ("after", .array(plan.method.info.after.map { .string($0) })),
         ("input_bytes", .integer(plan.inputBytes)),
         ("output_bytes", .integer(plan.outputBytes)),
         ("steps", .integer(plan.steps.count)),

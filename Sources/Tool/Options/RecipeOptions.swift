@@ -21,6 +21,18 @@ struct RecipeOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "A step before the method, e.g. dare or 'ties: {density: 0.2}'; may be repeated.",
+      valueName: "step"))
+  var preprocess: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "A step after the method, e.g. lines or 'svc: {alpha: 1}'; may be repeated.",
+      valueName: "step"))
+  var postprocess: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
       "Statistics of all models, or repeated of each in their order.", valueName: "file"))
   var statistics: [String] = []
 
@@ -58,7 +70,8 @@ struct RecipeOptions: ParsableArguments {
     guard append.isEmpty else {
       let given =
         method != nil || !model.isEmpty || preset != nil || dtype != nil || outDtype != nil
-        || tokenizerSource != nil || chatTemplate != nil
+        || tokenizerSource != nil || chatTemplate != nil || !preprocess.isEmpty
+        || !postprocess.isEmpty
       if given {
         throw ValidationError(
           "--append goes on as the merge began; only --base and --set can be given beside it.")
@@ -69,7 +82,7 @@ struct RecipeOptions: ParsableArguments {
     let given =
       !model.isEmpty || !set.isEmpty || !statistics.isEmpty || base != nil || preset != nil
       || data != nil || dtype != nil || outDtype != nil || tokenizerSource != nil
-      || chatTemplate != nil
+      || chatTemplate != nil || !preprocess.isEmpty || !postprocess.isEmpty
     if given {
       throw ValidationError(
         "--base, --model, --set and their like describe a merge without a recipe file; add --method."
@@ -93,7 +106,7 @@ struct RecipeOptions: ParsableArguments {
             method: method, base: base, models: model, settings: set,
             statistics: statistics, dtype: dtype, outputDtype: outDtype,
             tokenizerSource: tokenizerSource, chatTemplate: chatTemplate,
-            preset: preset, data: data))
+            preset: preset, data: data, preprocess: preprocess, postprocess: postprocess))
       ]
     }
     return try Self.recipes(in: file ?? "")

@@ -112,7 +112,8 @@ extension Planner {
       result.append(
         TensorAssignment(
           name: name, sources: sources, base: recipe.base.flatMap { positions[$0.reference] },
-          scope: scope, layer: position.layer, depth: layout.depth(of: name), keptFrom: nil))
+          scope: scope, layer: position.layer, depth: layout.depth(of: name), keptFrom: nil,
+          stackDepth: (position.layer ?? 0) > 0 ? layout.depth(of: name) : 0))
     }
     return result
   }

@@ -38,6 +38,7 @@ extension Planner {
         resolved.models[declaration.name] = values
       }
     }
+    resolved.filters = filterParameters(assignment, modelCount: members.count)
     guard isComplete else { return nil }
     if let objection = method.objection(to: resolved, modelCount: members.count) {
       problems.add(

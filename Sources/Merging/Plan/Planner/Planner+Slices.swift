@@ -11,11 +11,15 @@ extension Planner {
     guard checkSlices(slices, module) else { return [] }
     var result = ends(slices, module, scope, isBefore: true)
     var output = 0
+    let total = slices.reduce(0) { $0 + $1.layerCount }
     for slice in slices {
       let length = slice.layerCount
       for offset in 0..<length {
         let depth = length > 1 ? Double(offset) / Double(length - 1) : 1
-        result += layer(slice, offset: offset, output: output, depth: depth, module, scope)
+        var made = layer(slice, offset: offset, output: output, depth: depth, module, scope)
+        let stackDepth = Double(output) / Double(max(1, total - 1))
+        for index in made.indices { made[index].stackDepth = stackDepth }
+        result += made
         output += 1
       }
     }

@@ -115,7 +115,7 @@ extension Planner {
       name: assignment.name, shape: shape,
       dtype: recipe.outputDtype?.value ?? recipe.dtype?.value ?? stored)
     draft.layer = assignment.layer
-    draft.depth = assignment.depth
+    draft.depth = assignment.stackDepth
     if let dtype = recipe.dtype?.value,
       readers.contains(where: { !$0.reader.dtype.isExactlyRepresentable(in: dtype) })
     {

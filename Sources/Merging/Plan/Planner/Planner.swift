@@ -15,6 +15,8 @@ public struct Planner {
   /// The opened models, in the order in which the recipe mentions them.
   public let models: [ModelInput]
   let preset: [String: ParameterValue]
+  /// What the recipe's steps before and after the method can set, in their order.
+  let filterDeclarations: [(entry: FilterEntry, filter: any MergeFilter)]
   let positions: [ModelReference: Int]
   var notes: [String]
   var problems = ProblemList()
@@ -25,18 +27,21 @@ public struct Planner {
   /// - Parameters:
   ///   - recipe: The recipe.
   ///   - methods: The known methods.
+  ///   - filters: The known steps before and after methods.
   ///   - settings: What the user chose besides.
   ///   - locator: Finds models.
   ///   - stages: The results of earlier recipes of the same file, by their names.
   /// - Throws: `recipe` for what is wrong in the text, `missingInput` or `checkpoint` for what is wrong with
   ///   the models; all faults of one kind at once.
   public init(
-    _ recipe: Recipe, methods: [any MergeMethod], settings: PlanSettings = PlanSettings(),
+    _ recipe: Recipe, methods: [any MergeMethod], filters: FilterCatalog = FilterCatalog(),
+    settings: PlanSettings = PlanSettings(),
     locator: ModelLocator = ModelLocator(), stages: [String: FilePath] = [:]
   ) throws(TinctureError) {
     self.recipe = recipe
     self.settings = settings
-    (method, preset, notes) = try Self.checked(recipe, methods)
+    (method, preset, notes) = try Self.checked(recipe, methods, filters)
+    filterDeclarations = Self.declarations(recipe, filters)
     var problems = ProblemList()
     var models: [ModelInput] = []
     var positions: [ModelReference: Int] = [:]
@@ -86,13 +91,17 @@ public struct Planner {
   /// - Parameters:
   ///   - recipe: The recipe.
   ///   - methods: The known methods.
+  ///   - filters: The known steps before and after methods.
   /// - Throws: `recipe` with all faults at once.
-  public static func check(_ recipe: Recipe, methods: [any MergeMethod]) throws(TinctureError) {
-    _ = try checked(recipe, methods)
+  public static func check(
+    _ recipe: Recipe, methods: [any MergeMethod], filters: FilterCatalog = FilterCatalog()
+  ) throws(TinctureError) {
+    _ = try checked(recipe, methods, filters)
   }
 
-  private static func checked(_ recipe: Recipe, _ methods: [any MergeMethod])
-    throws(TinctureError)
+  private static func checked(
+    _ recipe: Recipe, _ methods: [any MergeMethod], _ filters: FilterCatalog
+  ) throws(TinctureError)
     -> (method: any MergeMethod, preset: [String: ParameterValue], notes: [String])
   {
     let wanted = recipe.method.value.lowercased().replacing("-", with: "_")
@@ -116,8 +125,9 @@ public struct Planner {
     checkData(recipe, method.info, &problems)
     var notes = check.notes
     checkStatistics(recipe, method.info, &problems, &notes)
+    let composed = composed(method, recipe, filters, &problems)
     try problems.finish()
-    return (method, preset, notes + ignoredSettings(recipe))
+    return (composed, preset, notes + ignoredSettings(recipe))
   }
 
   /// What mergekit's recipes may say and nothing here depends on.
@@ -198,6 +208,7 @@ public struct Planner {
     plannedStatistics?.report(recipe, to: &problems)
     try problems.finish()
     if let note = plannedStatistics?.note { notes.append(note) }
+    noteFilterCosts(drafts)
     guard !drafts.isEmpty else {
       throw recipe.error(at: recipe.method.position, "The recipe makes no tensor at all.")
     }

@@ -26,4 +26,6 @@ struct TensorAssignment {
   let depth: Double
   /// The model from which the tensor is taken unmerged.
   let keptFrom: Int?
+  /// The position of the layer in the whole stack of the output, from 0 to 1; 0 for an only layer.
+  var stackDepth = 0.0
 }
