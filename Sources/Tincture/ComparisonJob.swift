@@ -19,6 +19,8 @@ public struct ComparisonJob: Sendable {
   public var findsSpectra: Bool
   /// How many singular directions are compared.
   public var rank: Int
+  /// Magnitudes; elements of task vectors up to each of them are counted.
+  public var thresholds: [Float]
   /// Only tensors whose name contains this.
   public var filter: String?
   /// Workers and memory.
@@ -29,8 +31,10 @@ public struct ComparisonJob: Sendable {
   /// Creates a job.
   public init(
     base: String, models: [String], findsSpectra: Bool = true, rank: Int = 16,
-    filter: String? = nil, engine: MergeEngine? = nil, locator: ModelLocator = ModelLocator()
+    thresholds: [Float] = [0, 1e-5, 1e-4, 1e-3, 1e-2], filter: String? = nil,
+    engine: MergeEngine? = nil, locator: ModelLocator = ModelLocator()
   ) {
+    self.thresholds = thresholds
     self.base = base
     self.models = models
     self.findsSpectra = findsSpectra
@@ -70,9 +74,10 @@ public struct ComparisonJob: Sendable {
     var wanted = plan
     if wanted == nil { wanted = try self.plan() }
     guard let wanted else { return [] }
+    let thresholds = thresholds
     return try await engine.survey(wanted, interruption: interruption, observer: observer) {
       (inputs) throws(TinctureError) in
-      try ModelComparison.find(inputs)
+      try ModelComparison.find(inputs, thresholds: thresholds)
     }
   }
 }
@@ -131,7 +136,7 @@ public struct SpectrumJob: Sendable {
 }
 
 /// The plan of a recipe that only looks, cut to the tensors of a name.
-private func surveyPlan(
+func surveyPlan(
   _ recipe: Recipe, method: any MergeMethod, filter: String?, locator: ModelLocator
 ) throws(TinctureError) -> MergePlan {
   // Elements that are not finite are a finding where one model is looked at, and would spoil a comparison.

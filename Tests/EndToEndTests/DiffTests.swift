@@ -62,6 +62,106 @@ struct DiffTests {
     #expect(tensors.compactMap { $0["name"] as? String }.sorted() == base.names.sorted())
   }
 
+  @Test("Small elements are counted, over all tensors, by layer and by tensor")
+  func sparsity() async throws {
+    let report = try await report(
+      "diff", "base", "a", "b", "--no-spectra", "--json", "--thresholds", "0.05, 0,0.1")
+    #expect(report["thresholds"] as? [Double] == [0, 0.05, 0.1])
+    let own = try #require(report["models"] as? [[String: Any]])
+    for (model, entry) in own.enumerated() {
+      let shares = try #require(entry["sparsity"] as? [Double])
+      let sizes = base.names.flatMap { task(model, $0) }.map(\.magnitude)
+      for (share, threshold) in zip(shares, [0, 0.05, 0.1]) {
+        let small = sizes.filter { $0 <= Double(Float(threshold)) }.count
+        #expect((share - Double(small) / Double(sizes.count)).magnitude < 1e-12)
+      }
+    }
+    let layers = try #require(report["layers"] as? [[String: Any]])
+    #expect(layers.compactMap { $0["layer"] as? Int }.sorted() == [0, 1])
+    let first = try #require(layers.first { $0["name"] as? String == "model.layers.0" })
+    let names = base.names.filter { $0.hasPrefix("model.layers.0.") }
+    let (a, b) = (names.flatMap { task(0, $0) }, names.flatMap { task(1, $0) })
+    let norms = try #require(first["norms"] as? [Double])
+    #expect((norms[1] - product(b, b).squareRoot()).magnitude < 1e-6)
+    let cosines = try #require(first["cosines"] as? [[Double]])
+    let cosine = product(a, b) / (product(a, a) * product(b, b)).squareRoot()
+    #expect((cosines[0][1] - cosine).magnitude < 1e-6)
+    let tensor = try #require((report["tensors"] as? [[String: Any]])?.first)
+    #expect((tensor["sparsity"] as? [[Double]])?.first?.count == 3)
+    let text = try await workshop.tincture("diff", "base", "a", "b", "--no-spectra", "--layers")
+    expect(text, ends: 0)
+    #expect(text.output.contains("elements up to") && text.output.contains("model.layers.1"))
+    #expect(text.output.contains("a · b") && text.output.contains("≤ 0.001"))
+    for wrong in ["-1", "x", "nan"] {
+      let run = try await workshop.tincture("diff", "base", "a", "--thresholds=\(wrong)")
+      expect(run, ends: 64)
+    }
+  }
+
+  @Test(
+    "One task vector lies within another where it needs no other directions",
+    .enabled(if: Backend.isAvailable))
+  func containment() async throws {
+    let name = "model.layers.0.self_attn.q_proj.weight"
+    var both = base
+    var one = base
+    // Rows 0 and 3: one model changes the first, the other changes both, 3 to 4.
+    var values = base.values(name)
+    values[0] += 2
+    one[name] = TinyTensor(.f32, [8, 8], values)
+    values = base.values(name)
+    values[1] += 3
+    values[3 * 8 + 2] += 4
+    both[name] = TinyTensor(.f32, [8, 8], values)
+    try one.write("one", in: workshop)
+    try both.write("both", in: workshop)
+    let report = try await report(
+      "diff", "base", "one", "both", "--json", "--filter", "0.self_attn.q_proj")
+    let shares = try #require(report["containment"] as? [[Double]])
+    #expect((shares[0][0] - 1).magnitude < 1e-6 && (shares[1][1] - 1).magnitude < 1e-6)
+    #expect((shares[0][1] - 1).magnitude < 1e-6 && (shares[1][0] - 0.6).magnitude < 1e-5)
+  }
+
+  @Test("Histograms count every element once")
+  func histograms() async throws {
+    var model = TinyModel()
+    model["w"] = TinyTensor(.f32, [2, 3], [0, 0, 1, 2, 4, -4])
+    model["far"] = TinyTensor(.f32, [40], [Float](repeating: 0, count: 39) + [1000])
+    model["odd"] = TinyTensor(.f32, [2], [.nan, 1])
+    model["n"] = TinyTensor(.i64, [2], [1, 2])
+    try model.write("m", in: workshop)
+    let report = try await report("inspect", "m", "--histogram", "--bins", "4", "--json")
+    let whole = try #require(report["distribution"] as? [String: Any])
+    #expect(whole["count"] as? Int == 47 && whole["not_finite"] as? Int == 1)
+    #expect(whole["zeros"] as? Int == 41 && whole["largest"] as? Double == 1000)
+    let tensors = try #require(report["tensors"] as? [[String: Any]])
+    let found = Dictionary(
+      uniqueKeysWithValues: tensors.map { ($0["name"] as? String ?? "", $0["distribution"]) })
+    #expect(found["n"] is NSNull)
+    let w = try #require(found["w"] as? [String: Any])
+    #expect(w["edges"] as? [Double] == [-4, -2, 0, 2, 4])
+    #expect(w["counts"] as? [Int] == [1, 0, 3, 2])
+    #expect(w["mean"] as? Double == 0.5 && w["zeros"] as? Int == 2)
+    let far = try #require(found["far"] as? [String: Any])
+    #expect(far["above"] as? Int == 1 && far["below"] as? Int == 0)
+    #expect((far["counts"] as? [Int])?.reduce(0, +) == 39)
+    let total =
+      ((whole["counts"] as? [Int])?.reduce(0, +) ?? 0) + (whole["above"] as? Int ?? 0)
+      + (whole["below"] as? Int ?? 0)
+    #expect(total == 47)
+    let text = try await workshop.tincture("inspect", "m", "--histogram", "--workers", "3")
+    expect(text, ends: 0)
+    #expect(text.output.contains("distribution") && text.output.contains("█"))
+    #expect(text.output.contains("1 elements are not finite"))
+    let page = try await workshop.tincture("inspect", "m", "--histogram", "--html", "h.html")
+    expect(page, ends: 0)
+    let maps = try XMLDocument(data: Data(contentsOf: workshop.url("h.html")))
+      .nodes(forXPath: "//*[local-name()='svg'][@role='img']")
+    #expect(maps.count == 2)
+    expect(try await workshop.tincture("inspect", "m", "--html", "h.html"), ends: 64)
+    expect(try await workshop.tincture("inspect", "m", "--histogram", "--bins", "1"), ends: 64)
+  }
+
   @Test("Any number of workers gives the same figures", .enabled(if: Backend.isAvailable))
   func workers() async throws {
     let one = try await workshop.tincture("diff", "base", "a", "b", "--json", "--workers", "1")
@@ -103,7 +203,7 @@ struct DiffTests {
   func text() async throws {
     let run = try await workshop.tincture("diff", "base", "a", "b")
     expect(run, ends: 0)
-    for title in ["model", "cosine", "same sign", "shared directions"] {
+    for title in ["model", "cosine", "same sign", "shared directions", "lies within"] {
       #expect(run.output.contains("\n\(title) ") || run.output.hasPrefix("\(title) "))
     }
     #expect(!run.output.contains("q_proj"))

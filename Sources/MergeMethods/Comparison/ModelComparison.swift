@@ -8,8 +8,9 @@ public import TinctureTensors
 /// products ⟨τₐ, τ_b⟩ and how many elements have the same sign. With `spectra`, for each matrix, also the singular
 /// values of the task vectors, above 1e-6 of the largest, and how much of their first r singular directions two
 /// tasks share, (‖Uₐᵀ U_b‖² + ‖Vₐᵀ V_b‖²) / 2r: 1 for the same directions, r / 2m + r / 2n by chance; r is `rank`, or the rank of
-/// the task vectors where that is less.
-/// Cost: one pass, and one decomposition O(m n min(m, n)) for each matrix and model. Figures do not depend on the number of workers.
+/// the task vectors where that is less. How much of one task vector lies in the span of another's left directions is
+/// the subspace alignment ratio of Marczak et al., arXiv:2502.04959, with ε = 0.05.
+/// Cost: one pass, and for each matrix one decomposition O(m n min(m, n)) for each model and a product for each pair. Figures do not depend on the number of workers.
 public struct ModelComparison: MergeMethod {
   static let spectra = Parameter<Bool>(
     "spectra", default: true, "Whether singular values are found.")
@@ -45,11 +46,11 @@ public struct ModelComparison: MergeMethod {
     guard scope.shape.rank == 2, parameters[Self.spectra] else { return WorkingMemory(bytes: bits) }
     let (rows, columns) = (scope.shape.extents[0], scope.shape.extents[1])
     let short = min(rows, columns)
-    let kept = scope.modelCount * min(short, parameters[Self.rank])
+    let kept = scope.modelCount * (min(short, parameters[Self.rank]) + short)
     let memory = FactorizationMemory(rows: rows, columns: columns, precision: .double)
     return WorkingMemory(
       bytes: bits + memory.svdByGram
-        + 8 * (rows * columns + (rows + columns) * (short + kept)))
+        + 8 * (rows * columns + (rows + columns) * (2 * short + kept)))
   }
 
   /// Nothing is merged.
@@ -59,21 +60,29 @@ public struct ModelComparison: MergeMethod {
 
   /// Looks at a tensor.
   ///
-  /// - Parameter inputs: The tensor in the base and in all models.
+  /// - Parameters:
+  ///   - inputs: The tensor in the base and in all models.
+  ///   - thresholds: Magnitudes; elements up to each of them are counted.
   /// - Returns: What was found.
   /// - Throws: `io` when reading fails, `checkpoint` for an element that is not finite, or an error of the
   ///   library.
-  public static func find(_ inputs: MergeInputs) throws(TinctureError) -> TensorComparison {
+  public static func find(_ inputs: MergeInputs, thresholds: [Float] = [])
+    throws(TinctureError) -> TensorComparison
+  {
     let count = inputs.modelCount
     var products = [[Double]](
       repeating: [Double](repeating: 0, count: count), count: count)
     var signs = [[SignCount]](
       repeating: [SignCount](repeating: SignCount(), count: count), count: count)
     var base = 0.0
+    var small = [[Int]](repeating: [Int](repeating: 0, count: thresholds.count), count: count)
     try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
       Kernels.addDot(block.base, block.base, to: &base)
       let words = (0..<count).map { SignWords(block[model: $0]) }
       for a in 0..<count {
+        for (index, threshold) in thresholds.enumerated() {
+          small[a][index] += Self.count(block[model: a], upTo: threshold)
+        }
         for b in a..<count {
           Kernels.addDot(block[model: a], block[model: b], to: &products[a][b])
           words[a].count(with: words[b], into: &signs[a][b])
@@ -89,27 +98,40 @@ public struct ModelComparison: MergeMethod {
     let isMatrix =
       inputs.step.shape.rank == 2 && inputs.elementCount > 0 && inputs[spectra]
       && (0..<count).allSatisfy { products[$0][$0].isFinite }
-    var found: (spectra: [SpectrumSummary], alignment: [[Double]]) = ([], [])
+    var found = Directions()
     if isMatrix { found = try directions(inputs) }
     return TensorComparison(
       name: inputs.step.name, shape: inputs.step.shape, layer: inputs.step.layer,
       baseSquare: base, products: products, signs: signs, spectra: found.spectra,
-      alignment: found.alignment)
+      alignment: found.alignment, containment: found.containment, smallCounts: small)
   }
 
-  private static func directions(
-    _ inputs: MergeInputs
-  ) throws(TinctureError) -> (spectra: [SpectrumSummary], alignment: [[Double]]) {
+  private static func count(_ x: Span<Float>, upTo threshold: Float) -> Int {
+    var count = 0
+    for i in 0..<x.count { count += x[i].magnitude <= threshold ? 1 : 0 }
+    return count
+  }
+
+  /// What the singular directions of a matrix's task vectors tell.
+  private struct Directions {
+    var spectra: [SpectrumSummary] = []
+    var alignment: [[Double]] = []
+    var containment: [[Double]] = []
+  }
+
+  private static func directions(_ inputs: MergeInputs) throws(TinctureError) -> Directions {
     let weights = [Double](repeating: 1, count: inputs.modelCount)
     let tasks = try TaskMatrices(inputs, weights)
     let algebra = tasks.algebra
     var spectra: [SpectrumSummary] = []
     var leading: [SVD<Double>] = []
+    var bases: [Matrix<Double>] = []
     for model in 0..<tasks.count {
       let svd = try algebra.svdByGram(tasks.read(model), keepingAbove: 1e-6)
       let values = svd.singularValues.filter { $0 > 0 }
       spectra.append(SpectrumSummary(values, count: tasks.smallerExtent))
       leading.append(svd.prefix(min(inputs[rank], values.count)))
+      bases.append(svd.prefix(Self.span(of: values, leaving: 0.05)).u)
     }
     var alignment = leading.map { _ in [Double](repeating: 0, count: leading.count) }
     for a in leading.indices {
@@ -124,7 +146,28 @@ public struct ModelComparison: MergeMethod {
         alignment[b][a] = alignment[a][b]
       }
     }
-    return (spectra, alignment)
+    var containment = alignment
+    for a in bases.indices {
+      let task = try tasks.read(a)
+      let norm = task.frobeniusNorm
+      for b in bases.indices where norm > 0 && bases[b].columns > 0 {
+        let part = try algebra.multiply(bases[b], task, transposing: .first).frobeniusNorm
+        containment[a][b] = min(1, part / norm)
+      }
+    }
+    return Directions(spectra: spectra, alignment: alignment, containment: containment)
+  }
+
+  /// How many directions leave at most a share of the norm.
+  private static func span(of values: [Double], leaving share: Double) -> Int {
+    var rest = values.reduce(0) { $0 + $1 * $1 }
+    let limit = share * share * rest
+    var count = 0
+    while rest > limit, count < values.count {
+      rest -= values[count] * values[count]
+      count += 1
+    }
+    return count
   }
 }
 

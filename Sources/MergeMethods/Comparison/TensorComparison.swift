@@ -19,6 +19,12 @@ public struct TensorComparison: Sendable {
   /// How much of the leading singular directions two task vectors share, 0 to 1; empty like `spectra`.
   public let alignment: [[Double]]
 
+  /// How much of each task vector lies in the span of another's left singular directions, ‖U_b U_bᵀ τ_a‖ / ‖τ_a‖
+  /// with as many directions of b as leave 5 per cent of its norm at most; empty like `spectra`.
+  public let containment: [[Double]]
+  /// How many elements of each task vector are at most as large as each threshold.
+  public let smallCounts: [[Int]]
+
   /// The norm of a model's task vector.
   public func norm(_ model: Int) -> Double { products[model][model].squareRoot() }
 }
@@ -57,6 +63,11 @@ public struct ComparisonSummary: Sendable {
   public let stableRanks: [Double?]
   /// The mean alignments of the matrices in which both task vectors have directions; nil without any.
   public let alignment: [[Double?]]
+  /// The mean containments of the matrices in which both task vectors have directions; nil without any.
+  public let containment: [[Double?]]
+  /// The shares of elements of each task vector that are at most as large as each threshold; empty without
+  /// elements.
+  public let sparsity: [[Double]]
 
   /// Adds tensors up, in their order.
   ///
@@ -94,11 +105,23 @@ public struct ComparisonSummary: Sendable {
     stableRanks = models.map { model in
       mean(matrices.map(\.spectra[model]).filter { $0.largest > 0 }.map(\.stableRank))
     }
-    alignment = models.map { a in
-      models.map { b in
-        mean(
-          matrices.filter { $0.spectra[a].largest > 0 && $0.spectra[b].largest > 0 }
-            .map { $0.alignment[a][b] })
+    func pairs(_ value: (TensorComparison, Int, Int) -> Double) -> [[Double?]] {
+      models.map { a in
+        models.map { b in
+          mean(
+            matrices.filter { $0.spectra[a].largest > 0 && $0.spectra[b].largest > 0 }
+              .map { value($0, a, b) })
+        }
+      }
+    }
+    alignment = pairs { $0.alignment[$1][$2] }
+    containment = pairs { $0.containment[$1][$2] }
+    let elements = tensors.reduce(0) { $0 + $1.shape.elementCount }
+    let thresholds = tensors.first?.smallCounts.first?.indices ?? 0..<0
+    sparsity = models.map { model in
+      guard elements > 0 else { return [] }
+      return thresholds.map { threshold in
+        Double(tensors.reduce(0) { $0 + $1.smallCounts[model][threshold] }) / Double(elements)
       }
     }
   }

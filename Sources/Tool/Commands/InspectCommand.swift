@@ -8,12 +8,13 @@ struct InspectCommand: AsyncParsableCommand {
     commandName: "inspect",
     abstract: "Show what a model holds.",
     discussion: """
-      Names, types, shapes and sizes come from the headers; --norms, --check and \
-      --spectra read the tensors.
+      Names, types, shapes and sizes come from the headers; --norms, --check, \
+      --spectra and --histogram read the tensors.
 
       EXAMPLE
         tincture inspect model --filter mlp --norms
         tincture inspect model --spectra --workers 4
+        tincture inspect model --histogram --summary
       """)
 
   @Argument(help: "A file, a directory, or the name of a model in the hub's cache.")
@@ -34,14 +35,39 @@ struct InspectCommand: AsyncParsableCommand {
     help: "Find the singular values of the matrices: decay, effective and stable rank; needs BLAS.")
   var spectra = false
 
+  @Flag(help: "Show how the elements of the tensors and of the model are distributed.")
+  var histogram = false
+
+  @Option(help: "How many intervals a histogram has.")
+  var bins = 24
+
+  @Option(
+    help: ArgumentHelp(
+      "Write the histograms as a page; it needs nothing but a browser.", valueName: "file"))
+  var html: String?
+
+  @Flag(help: "Replace a page that exists.")
+  var force = false
+
   @Flag(help: "Show only the summary.")
   var summary = false
 
   @OptionGroup(title: "Resources") var resources: ResourceOptions
   @OptionGroup(title: "Display") var display: DisplayOptions
 
+  func validate() throws {
+    if bins < 2 || bins > 200 { throw ValidationError("--bins must be between 2 and 200.") }
+    if html != nil, !histogram {
+      throw ValidationError("--html shows histograms; add --histogram.")
+    }
+    if force, html == nil { throw ValidationError("--force replaces a page; add --html.") }
+  }
+
   func run() async throws {
     try await Console.reporting { () async throws(TinctureError) in
+      if let html {
+        try CheckpointWriter.checkVacant(FilePath(html), policy: .init(replace: force))
+      }
       let input = try ModelInput(
         opening: ModelReference(parsing: model), locator: ModelLocator())
       let parts = try taskParts(of: input)
@@ -62,13 +88,22 @@ struct InspectCommand: AsyncParsableCommand {
           findings[index].spectrum = finding.spectrum
         }
       }
+      let distribution =
+        histogram && !findings.isEmpty ? DistributionView(try await foundDistributions()) : nil
       if findings.isEmpty, let filter {
         Console.remark("note: no tensor has a name that contains \"\(filter)\".")
       }
       if display.json {
-        Console.result(json(input, findings, parts, mixture).text())
+        Console.result(json(input, findings, parts, mixture, distribution).text())
       } else {
-        show(input, findings, parts, mixture)
+        show(input, findings, parts, mixture, distribution)
+      }
+      if let html, let distribution {
+        let path = FilePath(html)
+        let bytes = try PageFile.write(
+          distribution.page(of: model, tensors: findings.map(\.name)), to: path, replaces: force,
+          keeping: [])
+        if !display.json { Console.result("\(path): \(NumberText.bytes(bytes))") }
       }
       let faulty = findings.filter { ($0.nonFinite ?? 0) > 0 }
       if check, !faulty.isEmpty {
@@ -94,15 +129,35 @@ struct InspectCommand: AsyncParsableCommand {
     return try await job.run(plan, interruption: Signals.interruption) { progress.hear($0) }
   }
 
+  /// The distributions, found by as many workers as are wanted.
+  private func foundDistributions() async throws(TinctureError)
+    -> (model: WeightDistribution, tensors: [WeightDistribution])
+  {
+    Signals.install()
+    let job = DistributionJob(
+      model: model, bins: bins, filter: filter, engine: resources.engine)
+    let plan = try job.plan()
+    let progress = SurveyProgress(plan, isQuiet: display.quiet, passes: 2)
+    defer { progress.close() }
+    return try await job.run(plan, interruption: Signals.interruption) { progress.hear($0) }
+  }
+
   private func show(
-    _ input: ModelInput, _ findings: [TensorFinding], _ parts: TaskParts?, _ mixture: MixtureView?
+    _ input: ModelInput, _ findings: [TensorFinding], _ parts: TaskParts?, _ mixture: MixtureView?,
+    _ distribution: DistributionView?
   ) {
     if !summary {
       var header = ["tensor", "dtype", "shape", "size"]
       if norms { header += ["norm", "largest"] }
       if check { header.append("not finite") }
       if spectra { header += ["σ₁", "effective", "stable", "90 %", "99 %", "decay"] }
-      var table = Table(header, alignRight: Set(3..<max(4, header.count - (spectra ? 1 : 0))))
+      let left = spectra ? [header.count - 1] : []
+      var numbers = Set(3..<max(4, header.count)).subtracting(left)
+      if distribution != nil {
+        numbers.formUnion(header.count..<header.count + DistributionView.header.count - 1)
+        header += DistributionView.header
+      }
+      var table = Table(header, alignRight: numbers)
       for finding in findings {
         var row = [
           finding.name, finding.dtype.rawValue, finding.shape.description,
@@ -111,11 +166,13 @@ struct InspectCommand: AsyncParsableCommand {
         if norms { row += [Self.number(finding.norm), Self.number(finding.largest)] }
         if check { row.append(finding.nonFinite.map(String.init) ?? "–") }
         if spectra { row += Self.cells(finding.spectrum) }
+        if let distribution { row += distribution.cells(finding.name) }
         table.add(row)
       }
       Console.result(table.text)
       Console.result("")
     }
+    if let distribution { Console.result(distribution.text + "\n") }
     let elements = findings.reduce(0) { $0 + $1.shape.elementCount }
     let bytes = findings.reduce(0) { $0 + $1.byteCount }
     var types: [String: Int] = [:]
@@ -185,12 +242,14 @@ struct InspectCommand: AsyncParsableCommand {
   }
 
   private func json(
-    _ input: ModelInput, _ findings: [TensorFinding], _ parts: TaskParts?, _ mixture: MixtureView?
+    _ input: ModelInput, _ findings: [TensorFinding], _ parts: TaskParts?, _ mixture: MixtureView?,
+    _ distribution: DistributionView?
   ) -> JSONValue {
     func number(_ value: Double?) -> JSONValue { value.map { .number(String($0)) } ?? .null }
     return .object(
       JSONObject([
         ("path", .string(input.checkpoint.path.string)),
+        ("distribution", distribution?.model.json ?? .null),
         ("task_parts", parts.map(Self.json) ?? .null), ("mixture", mixture?.json ?? .null),
         ("architecture", input.configuration?.architectures.first.map { .string($0) } ?? .null),
         (
@@ -205,6 +264,7 @@ struct InspectCommand: AsyncParsableCommand {
                   ("largest", number(finding.largest)),
                   ("not_finite", finding.nonFinite.map { .integer($0) } ?? .null),
                   ("spectrum", finding.spectrum?.json ?? .null),
+                  ("distribution", distribution?.tensors[finding.name]?.json ?? .null),
                 ]))
             })
         ),

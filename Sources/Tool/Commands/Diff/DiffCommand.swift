@@ -8,10 +8,12 @@ struct DiffCommand: AsyncParsableCommand {
     commandName: "diff",
     abstract: "Compare what models learned beyond their base.",
     discussion: """
-      Norms of task vectors, cosines between them, how many elements agree in sign, how \
-      many singular directions they use, and how far leading directions coincide.
+      Norms of task vectors, how many elements are small, cosines, how many elements agree in \
+      sign, how many singular directions are in use, how far leading directions coincide, and how \
+      much of one task vector lies in the span of another.
 
       EXAMPLE
+        tincture diff base math code --layers
         tincture diff base math code --html diff.html
       """)
 
@@ -32,6 +34,15 @@ struct DiffCommand: AsyncParsableCommand {
     help: "Find singular values, which takes most of the time and needs BLAS.")
   var spectra = true
 
+  @Option(
+    help: ArgumentHelp(
+      "Magnitudes; the share of elements of a task vector up to each of them is shown.",
+      valueName: "numbers"))
+  var thresholds = "0,1e-05,0.0001,0.001,0.01"
+
+  @Flag(help: "Show every layer.")
+  var layers = false
+
   @Flag(help: "Show every tensor.")
   var tensors = false
 
@@ -49,8 +60,22 @@ struct DiffCommand: AsyncParsableCommand {
 
   func validate() throws {
     if force, html == nil { throw ValidationError("--force replaces a page; add --html.") }
-    if tensors, html != nil { throw ValidationError("The page shows every tensor anyway.") }
+    if tensors || layers, html != nil {
+      throw ValidationError("The page shows every layer and tensor anyway.")
+    }
+    if magnitudes == nil {
+      throw ValidationError("--thresholds are at most 16 numbers from 0 on, as in 0,1e-5,0.001.")
+    }
     if rank < 1 || rank > 65_536 { throw ValidationError("--rank must be between 1 and 65536.") }
+  }
+
+  /// The thresholds in order; nil when one is no magnitude.
+  private var magnitudes: [Float]? {
+    let numbers = thresholds.split(separator: ",").map {
+      Float($0.trimmingPrefix { $0.isWhitespace })
+    }
+    let sound = numbers.compactMap { $0 }.filter { $0.isFinite && $0 >= 0 }
+    return sound.count == numbers.count && sound.count <= 16 ? sound.sorted() : nil
   }
 
   func run() async throws {
@@ -60,8 +85,8 @@ struct DiffCommand: AsyncParsableCommand {
         try CheckpointWriter.checkVacant(FilePath(html), policy: .init(replace: force))
       }
       let job = ComparisonJob(
-        base: base, models: models, findsSpectra: spectra, rank: rank, filter: filter,
-        engine: resources.engine)
+        base: base, models: models, findsSpectra: spectra, rank: rank,
+        thresholds: magnitudes ?? [], filter: filter, engine: resources.engine)
       let plan = try job.plan()
       if !display.quiet { for note in plan.notes { Console.remark("note: \(note)") } }
       let progress = SurveyProgress(plan, isQuiet: display.quiet)
@@ -74,7 +99,8 @@ struct DiffCommand: AsyncParsableCommand {
             + (filter.map { "; none has a name that contains \"\($0)\"." } ?? "."))
         return
       }
-      let report = DiffReport(base: base, models: models, rank: rank, tensors: found)
+      let report = DiffReport(
+        base: base, models: models, rank: rank, thresholds: job.thresholds, tensors: found)
       if let html {
         let path = FilePath(html)
         let bytes = try PageFile.write(
@@ -84,7 +110,7 @@ struct DiffCommand: AsyncParsableCommand {
       if display.json {
         Console.result(report.json.text())
       } else if html == nil {
-        Console.result(report.text(withTensors: tensors))
+        Console.result(report.text(withTensors: tensors, withLayers: layers))
       }
     }
   }
@@ -95,10 +121,10 @@ final class SurveyProgress: Sendable {
   private let line: ProgressLine
   private let sizes: [Int]
 
-  init(_ plan: MergePlan, isQuiet: Bool) {
+  init(_ plan: MergePlan, isQuiet: Bool, passes: Int = 1) {
     sizes = plan.steps.map(\.inputBytes)
     line = ProgressLine(isQuiet: isQuiet, patience: .seconds(1))
-    line.begin(total: plan.inputBytes)
+    line.begin(total: passes * plan.inputBytes)
   }
 
   func hear(_ event: MergeEvent) {

@@ -7,14 +7,20 @@ struct DiffReport {
   let models: [String]
   let rank: Int
   let tensors: [TensorComparison]
+  let thresholds: [Float]
   let summary: ComparisonSummary
+  let layers: [DiffLayer]
 
-  init(base: String, models: [String], rank: Int, tensors: [TensorComparison]) {
+  init(
+    base: String, models: [String], rank: Int, thresholds: [Float], tensors: [TensorComparison]
+  ) {
     self.base = base
     self.models = models
     self.rank = rank
     self.tensors = tensors
+    self.thresholds = thresholds
     summary = ComparisonSummary(tensors, modelCount: models.count)
+    layers = DiffLayer.all(of: tensors, modelCount: models.count)
   }
 
   /// Whether singular values were found.
@@ -23,18 +29,27 @@ struct DiffReport {
   /// The norm of a task vector as a share of the base's; nil without one.
   func share(_ norm: Double, of base: Double) -> Double? { base > 0 ? norm / base : nil }
 
+  /// A threshold as it was written.
+  static func text(_ threshold: Float) -> String {
+    threshold == 0 ? "0" : "\(threshold)"
+  }
+
   // MARK: Text
 
-  func text(withTensors: Bool) -> String {
+  func text(withTensors: Bool, withLayers: Bool) -> String {
     var parts = [modelTable]
+    if !thresholds.isEmpty { parts.append(sparsityTable) }
     if models.count > 1 {
       parts.append(pairs("cosine", summary.cosines) { NumberText.decimal($0, 3) })
       parts.append(pairs("same sign", summary.signs) { NumberText.percent($0) })
       if hasSpectra {
         parts.append(
           pairs("shared directions", summary.alignment) { NumberText.percent($0) })
+        parts.append(
+          pairs("lies within", summary.containment) { NumberText.percent($0) })
       }
     }
+    if withLayers { parts.append(layerTable) }
     if withTensors { parts.append(tensorTable) }
     let elements = tensors.reduce(0) { $0 + $1.shape.elementCount }
     parts.append("\(tensors.count) tensors, \(elements) elements, base \(base)")
@@ -59,6 +74,54 @@ struct DiffReport {
       table.add(row)
     }
     return table.text
+  }
+
+  private var sparsityTable: String {
+    var table = Table(
+      ["elements up to"] + thresholds.map { Self.text($0) },
+      alignRight: Set(1..<thresholds.count + 1))
+    for (index, model) in models.enumerated() {
+      table.add([model] + summary.sparsity[index].map { NumberText.percent($0) })
+    }
+    return table.text
+  }
+
+  private var layerTable: String {
+    let others = DiffPair.all(of: models)
+    var header = ["layer", "model", "norm", "of base"]
+    if hasSpectra { header += ["effective rank", "stable rank"] }
+    header += thresholds.map { "≤ \(Self.text($0))" }
+    var table = Table(header, alignRight: Set(2..<header.count))
+    for layer in layers {
+      for (index, model) in models.enumerated() {
+        let summary = layer.summary
+        var row = [
+          index == 0 ? layer.name : "", model, NumberText.significant(summary.norms[index], 4),
+          percent(share(summary.norms[index], of: summary.baseNorm)),
+        ]
+        if hasSpectra {
+          row += [
+            percent(summary.effectiveRanks[index]),
+            summary.stableRanks[index].map { NumberText.decimal($0, 1) } ?? "–",
+          ]
+        }
+        row += summary.sparsity[index].map { NumberText.percent($0) }
+        table.add(row)
+      }
+    }
+    guard !others.isEmpty else { return table.text }
+    var pairs = Table(["layer", "models", "cosine", "same sign"], alignRight: [2, 3])
+    for layer in layers {
+      for (index, pair) in others.enumerated() {
+        let summary = layer.summary
+        pairs.add([
+          index == 0 ? layer.name : "", pair.name,
+          summary.cosines[pair.first][pair.second].map { NumberText.decimal($0, 3) } ?? "–",
+          percent(summary.signs[pair.first][pair.second]),
+        ])
+      }
+    }
+    return table.text + "\n\n" + pairs.text
   }
 
   private func pairs(
@@ -115,15 +178,36 @@ struct DiffReport {
           ("share_of_base", Self.number(share(summary.norms[index], of: summary.baseNorm))),
           ("effective_rank_share", Self.number(summary.effectiveRanks[index])),
           ("stable_rank", Self.number(summary.stableRanks[index])),
+          ("sparsity", .array(summary.sparsity[index].map { Self.number($0) })),
         ]))
     }
     return .object(
       JSONObject([
         ("base", .string(base)), ("base_norm", Self.number(summary.baseNorm)),
+        ("thresholds", .array(thresholds.map { .number("\($0)") })),
         ("models", .array(own)), ("cosines", Self.numbers(summary.cosines)),
         ("sign_agreement", Self.numbers(summary.signs)),
         ("alignment_rank", .integer(rank)), ("alignment", Self.numbers(summary.alignment)),
+        ("containment", Self.numbers(summary.containment)),
+        ("layers", .array(layers.map { json($0) })),
         ("tensors", .array(tensors.map { json($0) })),
+      ]))
+  }
+
+  private func json(_ layer: DiffLayer) -> JSONValue {
+    let summary = layer.summary
+    func list(_ values: [Double?]) -> JSONValue { .array(values.map { Self.number($0) }) }
+    return .object(
+      JSONObject([
+        ("name", .string(layer.name)), ("layer", layer.layer.map { .integer($0) } ?? .null),
+        ("base_norm", Self.number(summary.baseNorm)), ("norms", list(summary.norms)),
+        ("cosines", Self.numbers(summary.cosines)),
+        ("sign_agreement", Self.numbers(summary.signs)),
+        ("sparsity", Self.numbers(summary.sparsity)),
+        ("effective_rank_share", list(summary.effectiveRanks)),
+        ("stable_rank", list(summary.stableRanks)),
+        ("alignment", Self.numbers(summary.alignment)),
+        ("containment", Self.numbers(summary.containment)),
       ]))
   }
 
@@ -137,10 +221,19 @@ struct DiffReport {
       ("norms", .array(range.map { Self.number(tensor.norm($0)) })),
       ("products", Self.numbers(tensor.products)),
       ("sign_agreement", Self.numbers(tensor.signs.map { $0.map(\.agreement) })),
+      (
+        "sparsity",
+        .array(
+          tensor.smallCounts.map { counts in
+            .array(
+              counts.map { Self.number(Double($0) / Double(max(1, tensor.shape.elementCount))) })
+          })
+      ),
     ])
     if !tensor.spectra.isEmpty {
       object["spectra"] = .array(tensor.spectra.map(\.json))
       object["alignment"] = Self.numbers(tensor.alignment)
+      object["containment"] = Self.numbers(tensor.containment)
     }
     return .object(object)
   }
