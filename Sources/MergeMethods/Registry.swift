@@ -41,6 +41,7 @@ public enum MethodRegistry {
     Doge(),
     Awd(),
     Fisher(),
+    Ota(),
     RegMean.regMean,
     RegMean.plusPlus,
     Lot(),

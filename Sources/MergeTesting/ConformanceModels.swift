@@ -50,7 +50,7 @@ struct ConformanceModels: Sendable {
           let random = CounterRandom(
             seed: 2, tensor: tensor.name, model: model, purpose: "measured")
           func number(_ index: Int) -> Float { Float(random.bits(at: index) % 129) / 64 }
-          guard kind != .fisher, tensor.shape.rank > 1 else {
+          guard !kind.isElementwise, tensor.shape.rank > 1 else {
             let values = (0..<tensor.shape.elementCount).map(number)
             return [.init(tensor.name, shape: tensor.shape, values)]
           }

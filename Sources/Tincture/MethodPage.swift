@@ -32,8 +32,9 @@ public struct MethodPage: Sendable {
 
   /// What must be measured before, in words; nil when nothing.
   public var needs: String? {
-    info.statistics.map {
-      "\($0.plural) of each model, as `\($0.command)` collects them"
+    info.statistics.map { kind in
+      kind.command.map { "\(kind.plural) of each model, as `\($0)` collects them" }
+        ?? "\(kind.plural) of each model, saved while it was trained"
     }
   }
 

@@ -63,6 +63,10 @@ struct ConformanceCase: Sendable, CustomStringConvertible {
     .of("ramplus_tl"),
     .of("wise_ft"),
     .of("awd"),
+    .of("ota"),
+    .of(
+      "ota", ["density": .number(0.5), "fallback": .text("mean"), "approximation": .text("rank1")]),
+    .of("ota", ["threshold": .number(0.01), "normalize": .bool(true), "power": .number(1)]),
     .of("awd", ["lambda": .number(1), "weight": .number(0.5), "tolerance": .number(1e-7)]),
     // Bytes that are only copied are not looked at.
     .of("passthrough", except: [.nonFinite]),

@@ -18,7 +18,8 @@ public struct PyTorchFile: Sendable {
   ///
   /// The top of the file is a dictionary. When it holds no tensor itself but one dictionary that
   /// does, under `state_dict`, `model` or `module` or alone, that one is meant. Other nested
-  /// dictionaries are flattened, their keys joined by points. What is no tensor is left out.
+  /// dictionaries are flattened, their keys joined by points. What is no tensor is left out. Numbered
+  /// parameters of an optimiser that names them have their names.
   public let tensors: [StoredTensor]
 
   /// Opens a checkpoint and reads the descriptions of its tensors.
@@ -67,7 +68,9 @@ public struct PyTorchFile: Sendable {
     var regions: [ExactString: Range<Int>] = [:]
     var tensors: [StoredTensor] = []
     tensors.reserveCapacity(weights.entries.count)
-    for (name, index) in weights.entries {
+    let names = OptimizerNames(root: root, heap: heap)
+    for (stored, index) in weights.entries {
+      let name = names.renamed(stored)
       let tensor = heap.tensors[index]
       let storage = heap.storages[tensor.storage]
       let region: Range<Int>

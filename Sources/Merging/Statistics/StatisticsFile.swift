@@ -7,11 +7,13 @@ internal import TinctureTensors
 ///
 /// In a file of one model tensors have the names of the model's; in one of all models the kind and the
 /// position of the model stand before them: `gram0.encoder.attn.weight`. The end `.weight` may be
-/// missing, so that a Gram matrix can have the name of its layer.
+/// missing, so that a Gram matrix can have the name of its layer. Second moments may have the names that the state of
+/// an optimiser has, `encoder.attn.weight.exp_avg_sq`.
 struct StatisticsFile: Sendable {
   /// The file.
   let checkpoint: Checkpoint
   private let inputMajor: Set<String>
+  private let kind: StatisticsKind
 
   /// Opens a file.
   ///
@@ -26,6 +28,7 @@ struct StatisticsFile: Sendable {
   ) throws(TinctureError) {
     let path = Self.path(text, folder)
     checkpoint = try Checkpoint.open(path)
+    self.kind = kind
     var inputMajor: Set<String> = []
     for file in checkpoint.files where file.path.string.hasSuffix(".safetensors") {
       for (key, value) in try SafetensorsFile(opening: file.path).header.metadata {
@@ -40,6 +43,19 @@ struct StatisticsFile: Sendable {
       }
     }
     self.inputMajor = inputMajor
+    if kind == .secondMoment, let numbered = checkpoint.names.first(where: Self.isNumbered) {
+      throw TinctureError(
+        .checkpoint,
+        "The optimiser numbers its parameters instead of naming them. Make it with"
+          + " model.named_parameters() (PyTorch 2.6 or newer), or save each exp_avg_sq under the name of"
+          + " its tensor to a .safetensors file.", at: .init(file: path.string, tensor: numbered))
+    }
+  }
+
+  private static func isNumbered(_ name: String) -> Bool {
+    let parts = name.split(separator: ".")
+    guard parts.last == "exp_avg_sq", let parameter = parts.dropLast().last else { return false }
+    return parts.dropLast(2).allSatisfy { $0 == "state" } && Int(parameter) != nil
   }
 
   /// A path as it stands, or beside the recipe.
@@ -59,6 +75,10 @@ struct StatisticsFile: Sendable {
   func entry(_ name: String, prefix: String) -> (entry: Checkpoint.Entry, isInputMajor: Bool)? {
     let full = prefix + name
     if let entry = checkpoint[full] { return (entry, inputMajor.contains(full)) }
+    if kind == .secondMoment {
+      let names = ["\(full).exp_avg_sq", "state.\(full).exp_avg_sq", "exp_avg_sq.\(full)"]
+      return names.lazy.compactMap { checkpoint[$0] }.first.map { ($0, false) }
+    }
     let end = ".weight"
     guard name.hasSuffix(end) else { return nil }
     let layer = String(full.dropLast(end.count))

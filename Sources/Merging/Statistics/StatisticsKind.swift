@@ -12,6 +12,13 @@ public enum StatisticsKind: String, Sendable, Hashable, CaseIterable {
   /// RegMean++ needs. Those of all models of a merge are collected together.
   case mergedGram = "merged_gram"
 
+  /// The second moments of an optimiser of the family of Adam, `exp_avg_sq`: for each element of a tensor the
+  /// running mean of its squared derivative at the end of training. Shape: that of the tensor.
+  case secondMoment = "second_moment"
+
+  /// Whether there is one number for each element of the tensor.
+  public var isElementwise: Bool { self == .fisher || self == .secondMoment }
+
   /// What follows the name of a weight in the name of the mean of its inputs.
   public static let meanEnd = ".mean"
   /// The key of a file's metadata under which the kind stands.
@@ -25,6 +32,7 @@ public enum StatisticsKind: String, Sendable, Hashable, CaseIterable {
     switch self {
     case .fisher: "Fisher information"
     case .gram, .mergedGram: "Gram matrix"
+    case .secondMoment: "second moments"
     }
   }
 
@@ -34,11 +42,18 @@ public enum StatisticsKind: String, Sendable, Hashable, CaseIterable {
     case .fisher: "Fisher information"
     case .gram: "Gram matrices"
     case .mergedGram: "Gram matrices behind merged layers"
+    case .secondMoment: "optimisers' second moments"
     }
   }
 
-  /// The command that collects them.
-  public var command: String {
-    "tincture stats " + rawValue.replacing("_", with: "-")
+  /// The command that collects them; nil for what is saved while training.
+  public var command: String? {
+    self == .secondMoment ? nil : "tincture stats " + rawValue.replacing("_", with: "-")
+  }
+
+  /// How to get them, as a sentence begins.
+  public var advice: String {
+    command.map { "Collect them with `\($0)`" }
+      ?? "Save the optimiser's state (exp_avg_sq) with each model"
   }
 }

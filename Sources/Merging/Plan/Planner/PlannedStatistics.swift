@@ -113,7 +113,7 @@ struct PlannedStatistics {
   private func objection(to found: Shape, dtype: DType, for shape: Shape) -> String? {
     guard dtype.isArithmetic else { return "has elements \(dtype.rawValue), which are no numbers" }
     let wanted: [[Int]]
-    if kind == .fisher || shape.rank < 2 {
+    if kind.isElementwise || shape.rank < 2 {
       wanted = [shape.extents]
     } else if shape.rank == 2 {
       wanted = [shape.extents[1], shape.extents[0]].map { [$0, $0] }
@@ -126,7 +126,7 @@ struct PlannedStatistics {
   }
 
   private func isInputMajor(_ found: Shape, _ shape: Shape) -> Bool {
-    kind != .fisher && shape.rank == 2 && found.extents[0] != shape.extents[1]
+    !kind.isElementwise && shape.rank == 2 && found.extents[0] != shape.extents[1]
   }
 
   /// Reports what was found wrong, model by model.
@@ -186,7 +186,9 @@ extension Planner {
 
   /// What a merge by statistics is to measure first: the kind and the models.
   package var measurement: (kind: StatisticsKind, models: [ModelInput])? {
-    guard let kind = method.info.statistics, recipe.data != nil else { return nil }
+    guard let kind = method.info.statistics, kind.command != nil, recipe.data != nil else {
+      return nil
+    }
     let references = recipe.inputModels(withoutBase: method.info.separatesBase)
     return (kind, references.compactMap { positions[$0].map { models[$0] } })
   }
@@ -238,8 +240,9 @@ extension Planner {
       recipe.error(
         at: recipe.method.position,
         "\(method.name) needs the \(kind.plural) of \(NameList.text(without.map(\.description)))."
-          + " Collect them with `\(kind.command)` and name the file by statistics:"
-          + " beside each model, or one file of all models by statistics: of the recipe; or name a suite by"
-          + " 'data', on whose examples they are measured."))
+          + " \(kind.advice) and name the file by statistics:"
+          + " beside each model, or one file of all models by statistics: of the recipe"
+          + (kind.command == nil
+            ? "." : "; or name a suite by 'data', on whose examples they are measured.")))
   }
 }

@@ -1,0 +1,253 @@
+internal import TinctureLinearAlgebra
+public import TinctureMerging
+public import TinctureTensors
+
+/// Averages models element by element by the curvature that their optimisers saw, and drops what barely mattered.
+///
+/// With the second moments vᵢ of Adam (`exp_avg_sq`) of each model: Pᵢ = vᵢ^`power` × `scaling_factor`, over its mean in the
+/// tensor where `normalize` is on, plus ε; θ = θ₀ + Σ mᵢ Pᵢ τᵢ / Σ mᵢ Pᵢ, or θ = Σ mᵢ Pᵢ θᵢ / Σ mᵢ Pᵢ without a base.
+/// The mask mᵢ (fast Fisher grafting) keeps elements with the score vᵢ τᵢ², or vᵢ without a base, of at least
+/// `threshold`; `density` finds the threshold that leaves this fraction of all elements of the model that have moments.
+/// Where no model keeps an element, and a mask was asked for, it gets the base's, or with `fallback: mean` the mean of
+/// the models.
+///
+/// ε must be far below the typical √v, or the result is the plain average: optimisers' moments of 1e-16 need ε of
+/// 1e-20 and less, which is why the published configurations have 1e-24 to 1e-28. `approximation` replaces the moments
+/// of matrices as optimisers with factored moments do: `rank1` by the product of their row and column sums over
+/// the sum, `svd` by their `rank` leading singular directions, without what is negative then. Tensors without
+/// moments are averaged. The modes linear and ties of the published code are other methods here.
+///
+/// Shapes: v as θ. Cost: one pass over models and moments; two more where `density` is set. In double precision.
+/// Source: Mahdavinia et al., arXiv:2509.11167.
+public struct Ota: MergeMethod {
+  /// The threshold of each model's scores that `density` asks for, by its position in the recipe.
+  public struct State: Sendable {
+    let cuts: [Int: Float]
+  }
+
+  static let power = Parameter<Double>(
+    "power", default: 0.5, in: .atLeast(0), "The exponent of the second moments.")
+  static let epsilon = Parameter<Double>(
+    "epsilon", default: 1e-8, in: .atLeast(0),
+    "What is added to each weight; far below the square root of typical moments.")
+  static let scaling = Parameter<Double>(
+    "scaling_factor", default: 1, in: .above(0), "What weights are multiplied by before.")
+  static let normalize = Parameter<Bool>(
+    "normalize", default: false, "Divide each model's weights by their mean in the tensor.")
+  static let threshold = PerModelParameter<Double>(
+    "threshold", default: 0, in: .atLeast(0), "Elements with a lower score are dropped.")
+  static let density = PerModelParameter<Double>(
+    "density", default: 1, in: .fraction,
+    "The fraction of each model's elements that stays, instead of a threshold.")
+  static let fallback = Parameter<String>(
+    "fallback", default: "base", of: ["base", "mean"],
+    "What elements get that no model keeps; the mean where there is no base.")
+
+  /// The description of the method.
+  public let info = MethodInfo(
+    name: "ota", aliases: ["ota_ffg"], title: "OTA with FFG",
+    summary: "Averages models element by element by their optimisers' second moments.",
+    formula:
+      "Pᵢ = vᵢ^power + ε;  mᵢ = [vᵢ τᵢ² ≥ threshold];  θ = θ₀ + Σ mᵢ Pᵢ τᵢ / Σ mᵢ Pᵢ;  without a base θᵢ for τᵢ",
+    source:
+      "Mahdavinia et al. 2025, Harnessing Optimization Dynamics for Curvature-Informed Model Merging",
+    link: "https://arxiv.org/abs/2509.11167", base: .optional, models: 1...Int.max,
+    streaming: .model, statistics: .secondMoment,
+    parameters: [
+      power, epsilon, scaling, normalize, threshold, density, fallback,
+      SecondMoments.approximation, SecondMoments.rank,
+    ],
+    presets: [
+      .init(
+        "plain", [("power", .number(1)), ("epsilon", .number(1e-28))],
+        "The authors' configuration without grafting."),
+      .init(
+        "ffg", [("density", .number(0.4)), ("epsilon", .number(1e-24))],
+        "Grafting that keeps 40 % of each model's elements."),
+    ])
+
+  /// Creates the method.
+  public init() {}
+
+  /// A threshold and a density cannot both decide.
+  public func objection(to parameters: ResolvedParameters, modelCount: Int) -> String? {
+    zip(parameters[Self.threshold], parameters[Self.density]).contains { $0 > 0 && $1 < 1 }
+      ? "threshold and density both say what is dropped; give one of them" : nil
+  }
+
+  /// Approximations by singular values need BLAS and LAPACK.
+  public func check(_ plan: MergePlan) throws(TinctureError) {
+    let usesSVD = plan.steps.contains { $0.parameters[SecondMoments.approximation] == "svd" }
+    if usesSVD { _ = try Backend.shared }
+  }
+
+  /// A block of moments, sums over the models, and approximations.
+  public func workingMemory(_ parameters: ResolvedParameters, _ scope: WorkingScope)
+    -> WorkingMemory
+  {
+    guard scope.statisticsShape != nil else { return WorkingMemory() }
+    var memory = SecondMoments.memory(parameters, scope)
+    memory.vectors += 7
+    if parameters[Self.density].contains(where: { $0 < 1 }) {
+      memory.bytes += scope.modelCount * OrderStatistic.memory(ranks: 1)
+    }
+    return memory
+  }
+
+  /// Finds the thresholds that leave the wanted fractions.
+  public func prepare(_ session: MergeSession) async throws(TinctureError) -> State {
+    var densities: [Int: Double] = [:]
+    for step in session.steps where !step.statistics.isEmpty {
+      for (model, density) in zip(step.modelIndices, step.parameters[Self.density]) {
+        guard densities.updateValue(density, forKey: model) ?? density == density else {
+          throw TinctureError(
+            .recipe, "ota needs one density for each whole model, not one that changes by tensor.",
+            at: .init(tensor: step.name))
+        }
+      }
+    }
+    let wanted = densities.filter { $0.value < 1 }
+    guard !wanted.isEmpty else { return State(cuts: [:]) }
+    let models = Set(wanted.keys)
+    var tally = try await session.tally {
+      OrderTally()
+    } count: { (tally, inputs) throws(TinctureError) in
+      try Self.visitScores(inputs, of: models) { tally.count($1, model: $0) }
+    } combine: {
+      $0.add(counts: $1)
+    }
+    var ranks: [Int: Int] = [:]
+    for (model, density) in wanted {
+      let total = tally.total(model)
+      let kept = Int(density * Double(total))
+      if kept > 0, kept < total { ranks[model] = total - kept }
+    }
+    tally.select(ranks)
+    let selected = tally
+    let refined = try await session.tally {
+      selected
+    } count: { (tally, inputs) throws(TinctureError) in
+      try Self.visitScores(inputs, of: models) { tally.refine($1, model: $0) }
+    } combine: {
+      $0.add(refinements: $1)
+    }
+    var cuts: [Int: Float] = [:]
+    for (model, density) in wanted {
+      let isNothing = Int(density * Double(tally.total(model))) == 0
+      cuts[model] =
+        isNothing ? .infinity : ranks[model].flatMap { refined.finding(model, rank: $0)?.value }
+    }
+    return State(cuts: cuts)
+  }
+
+  /// Shows the scores of some models, block by block.
+  private static func visitScores(
+    _ inputs: MergeInputs, of models: Set<Int>, _ body: (Int, Span<Float>) -> Void
+  ) throws(TinctureError) {
+    guard inputs.hasStatistics else { return }
+    let moments = try SecondMoments(inputs)
+    var values = inputs.scratch()
+    try inputs.scan(inputs.hasBase ? .taskVectors : .values) { (block) throws(TinctureError) in
+      for (position, model) in inputs.step.modelIndices.enumerated() where models.contains(model) {
+        try moments.read(position, block.start, count: block.count, into: &values)
+        values.use(block.count) { scores in
+          for i in 0..<scores.count {
+            scores[i] = Self.score(
+              scores[i], block[model: position][i], hasBase: inputs.hasBase)
+          }
+        }
+        body(model, values.prefix(block.count))
+      }
+    }
+  }
+
+  private static func score(_ moment: Float, _ value: Float, hasBase: Bool) -> Float {
+    hasBase ? Float(Double(moment) * Double(value) * Double(value)) : moment
+  }
+
+  /// Makes one tensor.
+  public func merge(_ inputs: MergeInputs, state: State) throws(TinctureError) {
+    let count = inputs.modelCount
+    let form: InputForm = inputs.hasBase ? .taskVectors : .values
+    let mean = [Double](repeating: 1 / Double(count), count: count)
+    guard inputs.hasStatistics else {
+      return try inputs.produceCombination(mean, base: inputs.hasBase ? 1 : 0, form)
+    }
+    let moments = try SecondMoments(inputs)
+    let cuts = zip(inputs[Self.threshold], inputs.step.modelIndices).map { threshold, model in
+      state.cuts[model] ?? Float(threshold)
+    }
+    let isMasked = cuts.contains { $0 > 0 }
+    let epsilon = inputs[Self.epsilon]
+    let scales = try scales(inputs, moments)
+    let averages = !inputs.hasBase || !isMasked || inputs[Self.fallback] == "mean"
+    let least = isMasked ? 1.1 * Double(count) * epsilon : 0
+    let power = inputs[Self.power]
+    var values = inputs.scratch()
+    try inputs.produce(form) { (block, output) throws(TinctureError) in
+      var sums = CurvatureSums(count: block.count)
+      for model in 0..<count {
+        try moments.read(model, block.start, count: block.count, into: &values)
+        let found = values.prefix(block.count)
+        for i in 0..<block.count {
+          let value = block[model: model][i]
+          let isKept =
+            cuts[model] <= 0
+            || Self.score(found[i], value, hasBase: inputs.hasBase) >= cuts[model]
+          let weight =
+            isKept ? scales[model] * Powers.power(Double(found[i]), power) + epsilon : 0
+          sums.add(Double(value), weight, at: i)
+        }
+      }
+      if inputs.hasBase { Kernels.copy(block.base, to: &output) }
+      for i in 0..<block.count {
+        output[i] = Float(
+          Double(output[i])
+            + sums.mean(at: i, above: least, otherwise: averages ? 1 / Double(count) : 0))
+      }
+    }
+  }
+
+  /// What each model's weights are multiplied by before ε is added.
+  private func scales(
+    _ inputs: MergeInputs, _ moments: SecondMoments
+  ) throws(TinctureError) -> [Double] {
+    let scale = inputs[Self.scaling]
+    var scales = [Double](repeating: scale, count: inputs.modelCount)
+    guard inputs[Self.normalize], inputs.elementCount > 0 else { return scales }
+    let power = inputs[Self.power]
+    for model in scales.indices {
+      var sum = 0.0
+      try moments.visit(model) { values in
+        for i in 0..<values.count { sum += Powers.power(Double(values[i]), power) }
+      }
+      let mean = scale * sum / Double(inputs.elementCount)
+      let divisor = mean + inputs[Self.epsilon]
+      scales[model] = divisor > 0 ? scale / divisor : 0
+    }
+    return scales
+  }
+}
+
+/// Sums over models for each element of a block.
+private struct CurvatureSums {
+  private var products: ContiguousArray<Double>
+  private var weights: ContiguousArray<Double>
+  private var values: ContiguousArray<Double>
+
+  init(count: Int) {
+    products = ContiguousArray(repeating: 0, count: count)
+    weights = products
+    values = products
+  }
+
+  mutating func add(_ value: Double, _ weight: Double, at index: Int) {
+    products[index] += weight * value
+    weights[index] += weight
+    values[index] += value
+  }
+
+  func mean(at index: Int, above least: Double, otherwise share: Double) -> Double {
+    weights[index] > least ? products[index] / weights[index] : share * values[index]
+  }
+}
