@@ -83,7 +83,7 @@ let package = Package(
       "MergeMethods",
       [
         "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureCheckpoints",
-        "TinctureLinearAlgebra", "TinctureMerging", system,
+        "TinctureBanks", "TinctureLinearAlgebra", "TinctureMerging", system,
       ]),
     module(
       "MergeTesting",

@@ -87,6 +87,7 @@ public struct BankBuilder: Sendable {
     to path: FilePath, base: any BankModel, experts: [(name: String, model: any BankModel)]
   ) async throws(TinctureError) -> Int {
     let bank = try ExpertBank(opening: path)
+    try checkFree(bank)
     try bank.requireBase(base)
     try Self.checkNames(bank.manifest.experts.map(\.name) + experts.map(\.name))
     try checkShared(bank)
@@ -156,6 +157,16 @@ public struct BankBuilder: Sendable {
     }
   }
 
+  /// Refuses banks that belong to a merged model.
+  private func checkFree(_ bank: ExpertBank) throws(TinctureError) {
+    guard bank.manifest.base.location == BankManifest.Base.beside else { return }
+    throw TinctureError(
+      .usage,
+      "This bank makes single tasks out of the merged model beside it, so that nothing can be added."
+        + " Merge all models anew, or make a bank of the experts.",
+      at: .init(file: bank.file.path.string))
+  }
+
   /// Refuses codecs that lean on a shared vector which the bank does not have.
   private func checkShared(_ bank: ExpertBank) throws(TinctureError) {
     guard codec.hasShared else { return }
@@ -218,7 +229,7 @@ public struct BankBuilder: Sendable {
   }
 
   /// Gives every expert the factor that makes up for what its masks change, over all its tensors.
-  private static func rescale(
+  static func rescale(
     _ sums: [String: [(tensor: String, sums: MaskEncoder.Sums)]],
     by rescaling: BankCodec.Rescaling, in manifest: inout BankManifest
   ) {
@@ -230,8 +241,9 @@ public struct BankBuilder: Sendable {
         })
       for (tensor, own) in items {
         guard let record = manifest.records[tensor]?[.expert(expert)] else { continue }
+        let scale = record.role == .offset ? -factor : factor
         var scaled = VectorRecord(
-          .mask(scale: factor), role: record.role, shape: record.shape, dtype: record.dtype)
+          .mask(scale: scale), role: record.role, shape: record.shape, dtype: record.dtype)
         scaled.squaredNorm = record.squaredNorm
         scaled.squaredError = own.squaredError(factor: factor)
         manifest.records[tensor]?[.expert(expert)] = scaled

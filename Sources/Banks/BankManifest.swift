@@ -19,6 +19,9 @@ public struct BankManifest: Sendable, Hashable {
     /// SHA-256 over names, types, shapes and samples of the elements, which opening a bank checks.
     public var quickDigest: String
 
+    /// The location of a base in whose directory the bank lies.
+    public static let beside = "."
+
     /// Describes a base.
     public init(location: String, digest: String, quickDigest: String) {
       self.location = location

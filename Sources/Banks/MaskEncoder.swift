@@ -23,10 +23,16 @@ struct MaskEncoder {
   }
 
   let kind: BankCodec.Kind
-  let threshold: Float
+  /// λ of each expert.
+  let thresholds: [Float]
   let shape: Shape
   /// The shared vector that is stored already, if there is one.
   let stored: BankVector?
+  /// What a merged model adds to the base, where experts are to be made out of that model.
+  ///
+  /// The shared vector is then its negative, which leads back to the base, and masks are offsets that add
+  /// some of it again.
+  var added: VectorElements?
 
   private static let block = 1 << 14
 
@@ -49,6 +55,7 @@ struct MaskEncoder {
     var shared = ContiguousArray<Float>(repeating: 0, count: Self.block)
     var bytes: [UInt8] = []
     if stored == nil { bytes.reserveCapacity(count * 4) }
+    var squares = 0.0
     for start in stride(from: 0, to: count, by: Self.block) {
       let range = start..<min(start + Self.block, count)
       for index in vectors.indices {
@@ -56,17 +63,22 @@ struct MaskEncoder {
         var span = all._mutatingExtracting(0..<range.count)
         try vector(index, range, &span)
       }
-      if let stored {
+      if stored != nil || added != nil {
         var all = shared.mutableSpan
         var span = all._mutatingExtracting(0..<range.count)
-        try stored.decode(range, into: &span)
+        try stored?.decode(range, into: &span)
+        try added?(range, &span)
       } else {
         unify(vectors, range.count, &shared)
-        shared.withUnsafeBytes { bytes.append(contentsOf: $0[..<(range.count * 4)]) }
       }
       for index in vectors.indices {
-        mark(vectors[index], shared, range.count, &packers[index], &sums[index])
+        mark(vectors[index], thresholds[index], shared, range.count, &packers[index], &sums[index])
       }
+      guard stored == nil else { continue }
+      if added != nil { for index in 0..<range.count { shared[index] = 0 - shared[index] } }
+      let stored = shared.span.extracting(0..<range.count)
+      Kernels.addDot(stored, stored, to: &squares)
+      shared.withUnsafeBytes { bytes.append(contentsOf: $0[..<(range.count * 4)]) }
     }
     var experts: [EncodedVector] = []
     for (index, dtype) in dtypes.enumerated() {
@@ -75,7 +87,9 @@ struct MaskEncoder {
       own.vector /= Double(max(1, count))
       own.masked /= Double(max(1, count))
       var result = EncodedVector(
-        record: VectorRecord(.mask(scale: 1), role: .difference, shape: shape, dtype: dtype),
+        record: VectorRecord(
+          .mask(scale: added == nil ? 1 : -1), role: added == nil ? .difference : .offset,
+          shape: shape, dtype: dtype),
         parts: [EncodedPart("mask", .u8, mask)])
       result.maskSums = own
       result.record.squaredNorm = own.squaredNorm
@@ -85,7 +99,9 @@ struct MaskEncoder {
     guard stored == nil else { return (nil, experts) }
     let record = VectorRecord(.elements, role: .shared, shape: shape, dtype: .f32)
     return (
-      EncodedVector(record: record, parts: [EncodedPart("elements", .f32, bytes)]), experts
+      EncodedVector(
+        record: record, parts: [EncodedPart("elements", .f32, bytes)], squaredSum: squares),
+      experts
     )
   }
 
@@ -110,8 +126,8 @@ struct MaskEncoder {
   }
 
   private func mark(
-    _ vector: ContiguousArray<Float>, _ shared: ContiguousArray<Float>, _ count: Int,
-    _ packer: inout CodePacker, _ sums: inout Sums
+    _ vector: ContiguousArray<Float>, _ threshold: Float, _ shared: ContiguousArray<Float>,
+    _ count: Int, _ packer: inout CodePacker, _ sums: inout Sums
   ) {
     var marks = ContiguousArray<UInt8>(repeating: 0, count: count)
     for index in 0..<count {

@@ -158,8 +158,9 @@ struct TensorEncoder {
 
   private func masks(_ vectors: TaskVectors) throws(TinctureError) -> [Output] {
     let encoder = MaskEncoder(
-      kind: codec.kind, threshold: Float(codec.maskThreshold), shape: vectors.base.shape,
-      stored: shared)
+      kind: codec.kind,
+      thresholds: vectors.experts.map { _ in Float(codec.maskThreshold) },
+      shape: vectors.base.shape, stored: shared)
     let (made, encoded) = try encoder.encode(vectors.experts.map(\.source.dtype)) {
       (index, range, output) throws(TinctureError) in
       let expert = vectors.experts[index]

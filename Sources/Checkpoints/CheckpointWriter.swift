@@ -33,6 +33,9 @@ public struct CheckpointWriter: ~Copyable {
   /// Steps that an interrupted run had finished.
   public let finishedSteps: Set<Int>
 
+  /// The hidden directory with the files; what is put there becomes part of an output that is a directory.
+  public var directory: FilePath { temporary }
+
   /// A directory for intermediate results, made by who uses it; gone when the output is finished.
   public var scratch: FilePath { temporary.appending(".tincture-scratch") }
 

@@ -68,37 +68,16 @@ public struct Knots: MergeMethod {
     guard densities.count == 1 else {
       throw TinctureError(.recipe, "knots needs one density for the whole model.")
     }
-    var tally = try await session.tally {
-      OrderTally()
-    } count: { (tally, inputs) throws(TinctureError) in
-      guard let coordinates = try Self.coordinates(inputs) else { return }
-      for (z, model) in zip(coordinates.tasks, inputs.step.modelIndices) {
-        tally.count(z.elements, model: model)
-      }
-    } combine: {
-      $0.add(counts: $1)
-    }
-    var ranks: [Int: Int] = [:]
-    for model in tally.models {
+    let found = try await session.findings(.magnitude) { _, total in
       // The published rule keeps the element on the threshold and so one more than asked.
-      let total = tally.total(model)
-      ranks[model] = max(0, total - Int(density * Double(total)) - 1)
-    }
-    tally.select(ranks)
-    let selected = tally
-    let refined = try await session.tally {
-      selected
-    } count: { (tally, inputs) throws(TinctureError) in
+      [max(0, total - Int(density * Double(total)) - 1)]
+    } visit: { (inputs, count) throws(TinctureError) in
       guard let coordinates = try Self.coordinates(inputs) else { return }
       for (z, model) in zip(coordinates.tasks, inputs.step.modelIndices) {
-        tally.refine(z.elements, model: model)
+        count(z.elements, model)
       }
-    } combine: {
-      $0.add(refinements: $1)
     }
-    var cuts: [Int: Float] = [:]
-    for (model, rank) in ranks { cuts[model] = refined.finding(model, rank: rank)?.value }
-    return State(cuts: cuts)
+    return State(cuts: found.compactMapValues(\.first))
   }
 
   /// Makes one tensor.

@@ -114,40 +114,18 @@ extension GlobalTrim {
     _ session: MergeSession, densities: [Int: Double], exact: Bool,
     where counts: @escaping @Sendable (MergeInputs) -> Bool = { _ in true }
   ) async throws(TinctureError) -> [Int: Float] {
-    var tally = try await session.tally {
-      OrderTally()
-    } count: { (tally, inputs) throws(TinctureError) in
-      guard counts(inputs) else { return }
-      try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
-        for (position, model) in inputs.step.modelIndices.enumerated() {
-          tally.count(block[model: position], model: model)
-        }
-      }
-    } combine: {
-      $0.add(counts: $1)
-    }
-    var ranks: [Int: Int] = [:]
-    for (model, density) in densities where density > 0 && density < 1 {
-      let total = tally.total(model)
+    let found = try await session.findings(.magnitude) { model, total in
+      guard let density = densities[model], density > 0, density < 1 else { return [] }
       let count = Int(density * Double(total))
-      ranks[model] = exact ? total - max(1, count) : max(0, total - count - 1)
-    }
-    tally.select(ranks)
-    let selected = tally
-    let refined = try await session.tally {
-      selected
-    } count: { (tally, inputs) throws(TinctureError) in
+      return [exact ? total - max(1, count) : max(0, total - count - 1)]
+    } visit: { (inputs, count) throws(TinctureError) in
       guard counts(inputs) else { return }
       try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
         for (position, model) in inputs.step.modelIndices.enumerated() {
-          tally.refine(block[model: position], model: model)
+          count(block[model: position], model)
         }
       }
-    } combine: {
-      $0.add(refinements: $1)
     }
-    var found: [Int: Float] = [:]
-    for (model, rank) in ranks { found[model] = refined.finding(model, rank: rank)?.value }
-    return found
+    return found.compactMapValues(\.first)
   }
 }

@@ -211,7 +211,7 @@ extension ResolvedParameters {
       guard let list, list.count == modelCount else {
         throw TinctureError(.recipe, "\(owner) needs \(modelCount) values for \(name).")
       }
-      for value in list {
+      for value in list where value != declaration.defaultValue {
         if let objection = declaration.objection(to: value) {
           throw TinctureError(.recipe, objection + ".")
         }

@@ -55,6 +55,58 @@ struct MaskBankTests {
     }
   }
 
+  @Test(
+    "Masks beside a merged model make the same experts out of it, without the base",
+    arguments: [(BankCodec.Kind.emr, "fb_emr"), (.tall, "fb_tall_40_k2")])
+  func beside(kind: BankCodec.Kind, expected: String) async throws {
+    let scratch = try ScratchDirectory()
+    let wanted = try TinyModel(reading: fixture(expected))
+    let base = try TinyModel(reading: fixture("fb.base"))
+    let models = try (0..<4).map { try TinyModel(reading: fixture("fb.model\($0)")) }
+    let merged = base.mapValues { name, index, value in
+      if let elected = wanted["unified.\(name)"] { return value + elected[index] }
+      return models.reduce(value) { $0 + (($1[name]?[index] ?? value) - value) }
+    }
+    try scratch.write("model.safetensors", merged.safetensors)
+    let masks = TaskMasks(
+      BankCodec(kind),
+      tasks: (0..<4).map { .init(name: "m\($0)", location: "somewhere", threshold: 0.4) },
+      workers: 2)
+    let origin = try input(fixture("fb.base"))
+    let sources = try (0..<4).map { ModelSource(try input(fixture("fb.model\($0)")), base: origin) }
+    let bank = scratch.path.appending(TaskMasks.fileName)
+    try await masks.create(
+      bank, merged: ModelSource(try input(scratch.path)), tensors: base.tensors.map(\.name).sorted()
+    ) { (name) throws(TinctureError) in
+      guard let base = try ModelSource(origin).source(name) else { return nil }
+      var tasks: [any WeightSource] = []
+      for source in sources { if let own = try source.source(name) { tasks.append(own) } }
+      return TaskMasks.Tensor(base: base, tasks: tasks)
+    }
+    #expect(try ExpertBank(opening: bank).faults().isEmpty)
+    for number in 0..<4 {
+      for place in [scratch.path, bank] {
+        let model = try input(FilePath(place.string + "#m\(number)"))
+        for name in model.checkpoint.names {
+          guard let golden = wanted["model\(number).\(name)"] else { continue }
+          let reader = try #require(try model.reader(name))
+          var values = ContiguousArray<Float>(repeating: 0, count: golden.count)
+          var span = values.mutableSpan
+          _ = try reader.read(
+            0..<golden.count, into: &span, window: ReadWindow(byteCount: 4096))
+          for (value, golden) in zip(values, golden) {
+            #expect((value - golden).magnitude <= 1e-5 + 1e-4 * golden.magnitude)
+          }
+        }
+      }
+    }
+    // Such a bank has no room for further experts.
+    await #expect(throws: TinctureError.self) {
+      try await BankBuilder(codec: BankCodec(kind)).add(
+        to: bank, base: ModelSource(try input(scratch.path)), experts: [("more", sources[0])])
+    }
+  }
+
   @Test("One expert alone is given back", arguments: [BankCodec.Kind.emr, .tall])
   func alone(kind: BankCodec.Kind) async throws {
     let fixture = try BankFixture(experts: 1)

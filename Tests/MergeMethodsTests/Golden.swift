@@ -31,6 +31,8 @@ struct Golden: Sendable, CustomStringConvertible {
 
   /// Cases that need the layers of tensors, which a plan knows.
   static let layered = (try? load("layered.json")) ?? []
+  /// Cases of methods in which models compete for elements.
+  static let masks = (try? load("masks.json")) ?? []
 
   /// Cases with statistics.
   static let measured = (try? load("statistics.json")) ?? []

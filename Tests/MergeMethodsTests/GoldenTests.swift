@@ -13,6 +13,15 @@ struct GoldenTests {
     #expect(try golden.differences(of: output.model).isEmpty)
   }
 
+  @Test("Models that compete for elements, too", arguments: Golden.masks)
+  func competes(golden: Golden) async throws {
+    let output = try await golden.trial(golden.sources()).run()
+    #expect(try golden.differences(of: output.model).isEmpty)
+  }
+
+  @Test("The recorded cases of these are all there")
+  func maskCount() { #expect(Golden.masks.count == 3) }
+
   /// Random masks cannot be drawn again, so the recorded ones are applied to the inputs, rescaled as
   /// the reference does; what remains is to weigh, elect and add.
   @Test("With the recorded masks, too", arguments: Golden.all.filter { $0.side != nil })

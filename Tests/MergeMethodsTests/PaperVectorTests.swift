@@ -37,7 +37,7 @@ struct PaperVector: Sendable, CustomStringConvertible {
     return values.merging(changes) { $1 }
   }
 
-  static let all: [PaperVector] = averages + arcs + families + statistics
+  static let all: [PaperVector] = averages + arcs + families + statistics + competitions
 
   static let averages: [PaperVector] = [
     .init(
@@ -112,6 +112,36 @@ struct PaperVector: Sendable, CustomStringConvertible {
       description: "TIES of mergekit, weighted", method: "ties", base: 0, models: [1, 2, 3],
       values: ["density": .number(0.5)], perModel: ["weight": [1, 0.5, 1.5]],
       expected: [0.076, -0.053333333, -0.09, 0.07, 0.062, 0.09], isDelta: true),
+  ]
+
+  static let competitions: [PaperVector] = [
+    .init(
+      description: "MagMax", method: "magmax", base: 0, models: [1, 2, 3],
+      values: ["lambda": .number(1)], expected: [0.1, -0.06, -0.09, 0.07, 0.08, 0.09],
+      isDelta: true),
+    .init(
+      description: "PCB", method: "pcb", base: 0, models: [1, 2, 3],
+      values: ["ratio": .number(0.5), "lambda": .number(1)],
+      expected: [0.07, 0, -0.06, 0.07, 0.08, 0.07], isDelta: true),
+    .init(
+      description: "EMR", method: "emr", base: 0, models: [1, 2, 3],
+      expected: [0.1, -0.06, -0.09, 0.07, 0.08, 0.09], isDelta: true),
+    .init(
+      description: "Consensus of two", method: "consensus", base: 0, models: [1, 2, 3],
+      values: ["tall_mask_lambda": .number(0.6), "lambda": .number(1)],
+      expected: [0.12, -0.1, 0, 0, 0.11, 0], isDelta: true),
+    .init(
+      description: "Consensus of one", method: "consensus", base: 0, models: [1, 2, 3],
+      values: [
+        "tall_mask_lambda": .number(0.6), "consensus_k": .number(1), "lambda": .number(0.5),
+      ], expected: [0.06, -0.05, -0.02, 0.02, 0.055, 0.06], isDelta: true),
+    .init(
+      description: "WIDEN", method: "widen", base: 0, models: [1, 2],
+      expected: [0.556651404, -0.267522894, 0.134653883, 0.032110043, 0.325825702, -0.342911877]),
+    .init(
+      description: "Delta-guided fusion of elements", method: "delta_guided", base: 0,
+      models: [1, 2, 3], values: ["granularity": .text("element"), "power": .number(0)],
+      expected: [0.04, -0.1 / 3, -0.04 / 3, 0.04 / 3, 0.11 / 3, 0.04], isDelta: true),
   ]
 
   static let statistics: [PaperVector] = [

@@ -61,6 +61,27 @@ void tincture_scaled_distance(const float *a, const float *b, float k, float *y,
 void tincture_choose(
     const float *s, float threshold, const float *a, const float *b, float *y, size_t n);
 
+// ---- compete.c: models that compete for positions -----------------------------------------------------
+// y = |x| >= |y| ? x : y; NaN counts as larger than everything.
+void tincture_take_larger(const float *x, float *y, size_t n);
+// y = max(y, |x|) where x has the sign of `sum`, which counts as negative where it is zero.
+void tincture_raise_elected(const float *x, const float *sum, float *y, size_t n);
+// y = sum > 0 ? y : -y.
+void tincture_take_sign(const float *sum, float *y, size_t n);
+// Where |x| > lambda |total - x|: count += 1.
+void tincture_count_own(
+    float lambda, const float *x, const float *total, float *count, size_t n);
+// sum += sign(x) (clamp(|x|, low, high) - low) / (high - low).
+void tincture_add_normalised(float low, float high, const float *x, float *sum, size_t n);
+// y = exp(models (s^2 - 1)) tanh(x sum) with s = (clamp(|x|, low, high) - low) / (high - low), in double
+// precision.
+void tincture_balance(
+    float low, float high, float models, const float *x, const float *sum, float *y, size_t n);
+// g = (clamp(b, from, to) - from) / (to - from); y += weight sign(x) clamp(|x|, low, high) g; total += g.
+void tincture_add_balanced(
+    const float bounds[4], float weight, const float *x, const float *b, float *y, float *total,
+    size_t n);
+
 // ---- several.c: several models, v[m][i] ------------------------------------------------------------
 // y = base + scale sum over m of w[m] v[m]; base may be NULL, here and below.
 void tincture_weighted_sum(

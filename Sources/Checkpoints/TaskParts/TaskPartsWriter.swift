@@ -52,24 +52,56 @@ public struct TaskPartsWriter: Sendable {
     for entry in entries where !order.contains(entry.task) { order.append(entry.task) }
     let tasks = order.map { task in
       let own = entries.filter { $0.task == task }
-      let plain = own.compactMap { entry in
-        entry.plainName.map { (entry.role, JSONValue.string($0)) }
-      }
-      return JSONValue.object(
-        JSONObject([
-          ("name", .string(task)),
-          ("tensors", .object(JSONObject(own.map { ($0.role, .string($0.name)) }))),
-          ("names", .object(JSONObject(plain))),
-        ]))
+      return Self.Description(
+        task: task, tensors: own.map { ($0.role, $0.name) },
+        plainNames: own.compactMap { entry in entry.plainName.map { (entry.role, $0) } })
     }
-    let description = JSONValue.object(
-      JSONObject([
-        ("version", .integer(TaskParts.version)), ("method", .string(method)),
-        ("tasks", .array(tasks)),
-      ]))
+    let description = Self.metadata(method: method, tasks)
     let header = SafetensorsHeader.encode(
       tensors: entries.map { ($0.name, $0.dtype, $0.shape) },
-      metadata: [("format", "pt"), (TaskParts.metadataKey, description.text(indentation: nil))])
+      metadata: [("format", "pt"), (TaskParts.metadataKey, description)])
     return header + entries.flatMap(\.bytes)
+  }
+
+  /// What the metadata says about one task.
+  public struct Description: Sendable {
+    let task: String
+    let tensors: [(role: String, name: String)]
+    let plainNames: [(role: String, name: String)]
+
+    /// Describes a task.
+    ///
+    /// - Parameters:
+    ///   - task: The task.
+    ///   - tensors: The tensors of the file by role; several tasks may have the same tensor.
+    ///   - plainNames: The names of roles in a plain checkpoint of the task.
+    public init(
+      task: String, tensors: [(role: String, name: String)],
+      plainNames: [(role: String, name: String)] = []
+    ) {
+      self.task = task
+      self.tensors = tensors
+      self.plainNames = plainNames
+    }
+  }
+
+  /// The text under ``TaskParts/metadataKey``, for files that are written in another way.
+  public static func metadata(method: String, _ tasks: [Description]) -> String {
+    func object(_ pairs: [(role: String, name: String)]) -> JSONValue {
+      .object(JSONObject(pairs.map { ($0.role, .string($0.name)) }))
+    }
+    let items = tasks.map { task in
+      JSONValue.object(
+        JSONObject([
+          ("name", .string(task.task)), ("tensors", object(task.tensors)),
+          ("names", object(task.plainNames)),
+        ]))
+    }
+    return JSONValue.object(
+      JSONObject([
+        ("version", .integer(TaskParts.version)), ("method", .string(method)),
+        ("tasks", .array(items)),
+      ])
+    ).text(indentation: nil)
   }
 }

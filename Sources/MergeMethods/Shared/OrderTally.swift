@@ -4,10 +4,13 @@ internal import TinctureTensors
 ///
 /// What a worker counts in the first pass, or in the second after a selection, is added to what others did.
 struct OrderTally: Sendable {
+  private let order: OrderStatistic.Order
   private var statistics: [Int: OrderStatistic] = [:]
 
+  init(_ order: OrderStatistic.Order = .magnitude) { self.order = order }
+
   mutating func count(_ x: Span<Float>, model: Int) {
-    statistics[model, default: OrderStatistic(.magnitude)].count(x)
+    statistics[model, default: OrderStatistic(order)].count(x)
   }
 
   mutating func refine(_ x: Span<Float>, model: Int) { statistics[model]?.refine(x) }
@@ -22,8 +25,8 @@ struct OrderTally: Sendable {
     for (model, statistic) in other.statistics { statistics[model]?.add(refinements: statistic) }
   }
 
-  mutating func select(_ ranks: [Int: Int]) {
-    for (model, rank) in ranks { statistics[model]?.select([rank]) }
+  mutating func select(_ ranks: [Int: [Int]]) {
+    for (model, own) in ranks { statistics[model]?.select(own) }
   }
 
   /// The models that were counted, by their position in the recipe.

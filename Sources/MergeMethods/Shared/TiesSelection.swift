@@ -52,6 +52,9 @@ package struct TiesSelection: Sendable {
     }
   }
 
+  /// Sets the elements of task vectors below their thresholds to zero.
+  func trim(_ block: inout ElementBlock) { Self.trim(&block, cuts) }
+
   /// Sets the elements of task vectors that do not remain to zero.
   ///
   /// - Parameters:
@@ -61,5 +64,43 @@ package struct TiesSelection: Sendable {
     Self.trim(&block, cuts)
     block.weightedSum([Float](repeating: 1, count: block.modelCount), into: &sum)
     SignElection.keepElected(&block, sum: &sum, zeroSign: majority)
+  }
+
+  /// The sum of what remains of all task vectors, which stay as they are.
+  ///
+  /// - Parameters:
+  ///   - block: The task vectors.
+  ///   - room: Room for as many numbers as the block has positions.
+  ///   - signs: The same again.
+  ///   - output: Receives the sum.
+  func addUp(
+    _ block: inout ElementBlock, room: inout ScratchVector, signs: inout ScratchVector,
+    into output: inout MutableSpan<Float>
+  ) {
+    let count = block.count
+    signs.use(count) { signs in
+      Kernels.clear(&signs)
+      for model in 0..<block.modelCount {
+        room.use(count) { room in
+          Kernels.copy(block[model: model], to: &room)
+          var cut = cuts[model]
+          cut.keepLargest(&room)
+          Kernels.add(room.span, to: &signs)
+        }
+      }
+      for position in 0..<count where signs[position] == 0 { signs[position] = majority }
+    }
+    Kernels.clear(&output)
+    for model in 0..<block.modelCount {
+      room.use(count) { room in
+        Kernels.copy(block[model: model], to: &room)
+        var cut = cuts[model]
+        cut.keepLargest(&room)
+        let signs = signs.prefix(count)
+        for position in 0..<count where (room[position] > 0) == (signs[position] > 0) {
+          output[position] += room[position]
+        }
+      }
+    }
   }
 }

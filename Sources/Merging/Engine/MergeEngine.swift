@@ -60,7 +60,7 @@ public struct MergeEngine: Sendable {
     var report = MergeReport()
     (report.sidecars, report.continuation) = try await Self.carryOut(
       plan, remaining, method: plan.method, pool: pool, ranges: ranges, journal: journal,
-      scratch: writer.scratch, resumed: finished.count)
+      scratch: writer.scratch, directory: writer.directory, resumed: finished.count)
     report.steps = remaining.count
     report.resumedSteps = plan.steps.count - remaining.count
     report.inputBytes = plan.inputBytes
@@ -72,15 +72,15 @@ public struct MergeEngine: Sendable {
   // Opens the existential, so that the method's state keeps its type.
   private static func carryOut<Method: MergeMethod>(
     _ plan: MergePlan, _ remaining: [MergeStep], method: Method, pool: StepPool,
-    ranges: RangeWriter, journal: StepJournal, scratch: FilePath, resumed: Int
+    ranges: RangeWriter, journal: StepJournal, scratch: FilePath, directory: FilePath, resumed: Int
   ) async throws(TinctureError) -> (
     sidecars: [MergePlan.Sidecar], continuation: MergeContinuation?
   ) {
     let merged = plan.steps.filter { if case .merge = $0.action { true } else { false } }
     let copies = plan.steps.filter { if case .copy = $0.action { true } else { false } }
-    let state = try await method.prepare(
-      MergeSession(
-        steps: merged, copies: copies, options: plan.options, scratch: scratch, pool: pool))
+    let session = MergeSession(
+      steps: merged, copies: copies, options: plan.options, scratch: scratch, pool: pool)
+    let state = try await method.prepare(session)
     pool.observer?(
       .started(
         steps: plan.steps.count, outputBytes: plan.outputBytes, inputBytes: plan.inputBytes,
@@ -98,6 +98,8 @@ public struct MergeEngine: Sendable {
       try journal.record(inputs.step.index)
       pool.observer?(.finished(step: inputs.step.index))
     }
+    try await method.complete(
+      MergedOutput(directory: directory, plan: plan), session, state: state)
     return (try method.sidecars(state), method.continuation(of: merged, state))
   }
 

@@ -91,6 +91,19 @@ public protocol MergeMethod: Sendable {
   /// - Throws: `TinctureError` when one cannot be made.
   func sidecars(_ state: State) throws(TinctureError) -> [MergePlan.Sidecar]
 
+  /// Writes further files, large ones too, when all tensors are written.
+  ///
+  /// A method that does so says `makesParts`, so that the output is a directory. It is called anew when a merge
+  /// is resumed.
+  ///
+  /// - Parameters:
+  ///   - output: The tensors that were written and their directory.
+  ///   - session: The steps of the plan.
+  ///   - state: What `prepare` found.
+  /// - Throws: `TinctureError` when reading or writing fails.
+  func complete(_ output: MergedOutput, _ session: MergeSession, state: State)
+    async throws(TinctureError)
+
   /// Says which tensors are written besides the one that a step is named after.
   ///
   /// A method that says some writes all their elements in `merge`, by `inputs.write(extra:_:)`.

@@ -279,6 +279,14 @@ extension PerModelParameter where Value == Double {
   }
 }
 
+extension PerModelParameter where Value == String {
+  /// Declares a text for each model with a default, which may be empty.
+  public init(_ name: String, default value: String, _ summary: String) {
+    declaration = ParameterDeclaration(
+      name: name, scope: .model, kind: .text, defaultValue: .text(value), summary: summary)
+  }
+}
+
 /// The values of all parameters of one step.
 public struct ResolvedParameters: Sendable, Hashable {
   /// The values of the parameters with one value, by name.

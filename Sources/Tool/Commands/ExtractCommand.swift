@@ -10,7 +10,9 @@ struct ExtractCommand: AsyncParsableCommand {
       Some methods leave parts for single tasks beside the merged model: heads, tinted \
       layers. The plain checkpoint has the task's own tensors in place of the shared \
       ones, and its head under the name that the suite has for it. Recipes take the \
-      model of a task as MODEL#TASK; experts of banks are extracted by `bank extract`.
+      model of a task as MODEL#TASK; experts of banks are extracted by `bank extract`. \
+      Of models with masks for each task (emr, tall_masks) the plain checkpoint is the \
+      base with what the task's mask leaves of the change.
 
       Models that mix experts into their tensors for every input (twin_merging, we_moe) \
       have plain checkpoints, too: of twin_merging the shared expert with the whole \

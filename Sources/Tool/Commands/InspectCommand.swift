@@ -72,6 +72,7 @@ struct InspectCommand: AsyncParsableCommand {
         opening: ModelReference(parsing: model), locator: ModelLocator())
       let parts = try taskParts(of: input)
       let mixture = try MixtureView(input)
+      let masks = try MasksView(input)
       var findings: [TensorFinding] = []
       for name in input.checkpoint.names {
         if let filter, !name.contains(filter) { continue }
@@ -94,9 +95,9 @@ struct InspectCommand: AsyncParsableCommand {
         Console.remark("note: no tensor has a name that contains \"\(filter)\".")
       }
       if display.json {
-        Console.result(json(input, findings, parts, mixture, distribution).text())
+        Console.result(json(input, findings, parts, mixture, masks, distribution).text())
       } else {
-        show(input, findings, parts, mixture, distribution)
+        show(input, findings, parts, mixture, masks, distribution)
       }
       if let html, let distribution {
         let path = FilePath(html)
@@ -144,6 +145,7 @@ struct InspectCommand: AsyncParsableCommand {
 
   private func show(
     _ input: ModelInput, _ findings: [TensorFinding], _ parts: TaskParts?, _ mixture: MixtureView?,
+    _ masks: MasksView?,
     _ distribution: DistributionView?
   ) {
     if !summary {
@@ -189,6 +191,7 @@ struct InspectCommand: AsyncParsableCommand {
     }
     if let parts { Console.result(Self.text(parts)) }
     if let mixture { Console.result(mixture.text) }
+    if let masks { Console.result(masks.text) }
     for stack in input.layout.stacks {
       Console.result("\(stack.layerCount) layers under \(stack.prefix) (module \(stack.module))")
     }
@@ -243,6 +246,7 @@ struct InspectCommand: AsyncParsableCommand {
 
   private func json(
     _ input: ModelInput, _ findings: [TensorFinding], _ parts: TaskParts?, _ mixture: MixtureView?,
+    _ masks: MasksView?,
     _ distribution: DistributionView?
   ) -> JSONValue {
     func number(_ value: Double?) -> JSONValue { value.map { .number(String($0)) } ?? .null }
@@ -251,6 +255,7 @@ struct InspectCommand: AsyncParsableCommand {
         ("path", .string(input.checkpoint.path.string)),
         ("distribution", distribution?.model.json ?? .null),
         ("task_parts", parts.map(Self.json) ?? .null), ("mixture", mixture?.json ?? .null),
+        ("masks", masks?.json ?? .null),
         ("architecture", input.configuration?.architectures.first.map { .string($0) } ?? .null),
         (
           "tensors",

@@ -51,7 +51,11 @@ final class BankExpert: Sendable {
     }
     let location = bank.manifest.base.location
     do throws(TinctureError) {
-      let remembered = try open(ModelReference(parsing: location))
+      let folder = bank.file.path.removingLastComponent()
+      let remembered = try open(
+        location == BankManifest.Base.beside
+          ? ModelReference(path: folder.isEmpty ? "." : folder.string)
+          : ModelReference(parsing: location))
       try bank.requireBase(ModelSource(remembered))
       return remembered
     } catch {

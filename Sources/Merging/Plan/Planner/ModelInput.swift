@@ -1,4 +1,5 @@
 public import SystemPackage
+internal import TinctureBanks
 public import TinctureCheckpoints
 internal import TinctureSafetensors
 public import TinctureTensors
@@ -59,7 +60,15 @@ public struct ModelInput: Sendable {
       } else {
         location = try Self.locate(reference.path, reference.revision, locator, folder)
       }
-      if let name = reference.expert, FileKind(of: location.path) == .directory {
+      if let name = reference.expert, let bank = TaskMasks.path(in: location.path) {
+        let found = try BankExpert(bank, name, base: nil, shelf: BankShelf()) {
+          (beside) throws(TinctureError) in
+          try ModelInput(opening: beside, locator: locator)
+        }
+        expert = found
+        mixed = nil
+        checkpoint = try found.checkpoint()
+      } else if let name = reference.expert, FileKind(of: location.path) == .directory {
         expert = nil
         if let path = Mixture.path(in: location.path) {
           let found = try MixtureExpert(path, task: name)

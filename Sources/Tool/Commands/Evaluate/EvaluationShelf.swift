@@ -52,9 +52,11 @@ final class EvaluationShelf: Sendable {
     case .model(let word):
       let reference = try ModelReference(parsing: word, exists: isThere)
       let path = place(reference.path)
-      if reference.expert == nil, reference.adapter == nil, Self.isBank(path) {
+      if reference.expert == nil, reference.adapter == nil,
+        let bank = Self.isBank(path) ? path : TaskMasks.path(in: path)
+      {
         return try EvaluatedModel(
-          model.name, bank: path, tasks: suite.tasks, reference: model.reference)
+          model.name, bank: bank, tasks: suite.tasks, reference: model.reference)
       }
       return EvaluatedModel(model.name, reference, reference: model.reference)
     case .experts:
@@ -73,6 +75,10 @@ final class EvaluationShelf: Sendable {
       var job = MergeJob(recipes: recipes, output: output, engine: engine)
       job.settings.machine = machine
       _ = try await job.run(interruption: Signals.interruption)
+      if let bank = TaskMasks.path(in: output) {
+        return try EvaluatedModel(
+          model.name, bank: bank, tasks: suite.tasks, reference: model.reference)
+      }
       return EvaluatedModel(
         model.name, ModelReference(path: output.string), reference: model.reference)
     case .codec(let codec):

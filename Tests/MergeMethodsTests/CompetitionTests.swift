@@ -1,0 +1,263 @@
+import Testing
+import TinctureMergeTesting
+import TinctureMerging
+import TinctureTensors
+
+@testable import TinctureMergeMethods
+
+@Suite("Methods in which models compete for elements")
+struct CompetitionTests {
+  private func model(_ tensors: [(String, [Int])], seed: UInt64, scale: Float) throws -> TinyModel {
+    TinyModel(
+      try tensors.map { name, extents in
+        let shape = try #require(Shape(extents))
+        let random = CounterRandom(seed: seed, tensor: name, purpose: "competition")
+        let values = (0..<shape.elementCount).map { index in
+          // Nearly normal: a sum of a few uniform numbers.
+          scale * (0..<4).reduce(Float(-2)) { $0 + Float(random.uniform(at: 4 * index + $1)) }
+        }
+        return .init(name, shape: shape, values)
+      })
+  }
+
+  private func models(_ count: Int, _ tensors: [(String, [Int])] = [("a", [31, 20]), ("b", [57])])
+    throws -> (base: TinyModel, tuned: [TinyModel])
+  {
+    let base = try model(tensors, seed: 1, scale: 1)
+    let tuned = try (0..<count).map { number in
+      let change = try model(tensors, seed: UInt64(10 + number), scale: 0.1)
+      return base.mapValues { name, index, value in value + (change[name]?[index] ?? 0) }
+    }
+    return (base, tuned)
+  }
+
+  private func merge(
+    _ method: any MergeMethod, _ base: TinyModel?, _ models: [TinyModel],
+    _ values: [String: ParameterValue] = [:], perModel: [String: [ParameterValue]] = [:],
+    seed: UInt64 = 0
+  ) async throws -> TinyModel {
+    var trial = MergeTrial(
+      method, base: base, models: models,
+      parameters: try ResolvedParameters(
+        for: method.info, values, perModel: perModel, modelCount: models.count))
+    trial.options.seed = seed
+    return try await trial.run().model
+  }
+
+  private func flat(_ model: TinyModel) -> [Float] {
+    model.tensors.sorted { $0.name < $1.name }.flatMap(\.values)
+  }
+
+  private func largestDifference(_ left: TinyModel, _ right: TinyModel) -> Float {
+    zip(flat(left), flat(right)).reduce(0) { max($0, ($1.0 - $1.1).magnitude) }
+  }
+
+  @Test(
+    "One model alone is given back",
+    arguments: [
+      ("magmax", ["lambda": ParameterValue.number(1)]), ("emr", [:]), ("tall_masks", [:]),
+      ("widen", [:]), ("consensus", ["consensus_k": .number(1), "lambda": .number(1)]),
+      ("delta_guided", [:]), ("delta_guided", ["granularity": .text("row")]), ("flexmerge", [:]),
+      ("half_reset", ["ratio": .number(0)]),
+    ])
+  func alone(name: String, values: [String: ParameterValue]) async throws {
+    let (base, tuned) = try models(1)
+    let method = try #require(MethodRegistry.method(named: name))
+    let merged = try await merge(method, base, tuned, values)
+    #expect(largestDifference(merged, tuned[0]) < 1e-6)
+  }
+
+  /// The steps of the publication, written plainly over whole vectors in double precision.
+  private func pcb(
+    _ vectors: [[Double]], ratio: Double, low: Double, high: Double, isNormalized: Bool
+  ) -> [Double] {
+    let count = vectors[0].count
+    func fraction(_ x: [Double]) -> [Double] {
+      let (least, most) = (x.min() ?? 0, x.max() ?? 0)
+      return x.map { most > least ? ($0 - least) / (most - least) : 0 }
+    }
+    func sign(_ x: Double) -> Double { x > 0 ? 1 : x < 0 ? -1 : 0 }
+    let sizes = vectors.map { vector in
+      let sorted = vector.map(\.magnitude).sorted()
+      let least = sorted[Int(Double(count) * low)]
+      let most = sorted[Int(Double(count) * (1 - high) - 1)]
+      return vector.map { min(max($0.magnitude, least), most) }
+    }
+    let shares = sizes.map(fraction)
+    let sums = (0..<count).map { index in
+      vectors.indices.reduce(0.0) {
+        $0
+          + (isNormalized
+            ? sign(vectors[$1][index]) * shares[$1][index] : vectors[$1][index])
+      }
+    }
+    let weights = vectors.indices.map { model in
+      let balance = (0..<count).map { index in
+        let s = shares[model][index]
+        let z = vectors[model][index] * sums[index]
+        let (up, down) = (Powers.exponential(z), Powers.exponential(-z))
+        return Powers.exponential(Double(vectors.count) * s * s) * (up - down) / (up + down)
+      }
+      let from = balance.sorted()[Int(Double(count) * (1 - ratio))]
+      return fraction(balance.map { max($0, from) })
+    }
+    return (0..<count).map { index in
+      let total = weights.reduce(0) { $0 + $1[index] }
+      let sum = vectors.indices.reduce(0.0) {
+        $0 + sign(vectors[$1][index]) * sizes[$1][index] * weights[$1][index]
+      }
+      return sum / max(total, 1e-12)
+    }
+  }
+
+  @Test("PCB agrees with its steps over whole vectors", arguments: ["root", "vision", "flexmerge"])
+  func competition(preset: String) async throws {
+    let (base, tuned) = try models(3)
+    let info = Pcb().info
+    let preset = try #require(info.presets.first { $0.name == preset })
+    var values = Dictionary(uniqueKeysWithValues: preset.values.map { ($0.name, $0.value) })
+    values["ratio"] = .number(0.3)
+    let merged = flat(try await merge(Pcb(), base, tuned, values))
+    let parameters = try ResolvedParameters(for: info, values, modelCount: 3)
+    let origin = flat(base)
+    let expected = pcb(
+      tuned.map { zip(flat($0), origin).map { Double($0 - $1) } }, ratio: 0.3,
+      low: parameters[Pcb.clipLow], high: parameters[Pcb.clipHigh],
+      isNormalized: parameters[Pcb.inter] == "normalized")
+    let scale = parameters[Pcb.scale]
+    for (index, value) in merged.enumerated() {
+      let got = Double(value - origin[index])
+      #expect((got - scale * expected[index]).magnitude < 2e-5, "[\(index)]")
+    }
+    #expect(expected.contains { $0 != 0 })
+  }
+
+  @Test("Consensus over the vector of TIES keeps what TIES sums and enough tasks need")
+  func consensusOfTies() async throws {
+    let (base, tuned) = try models(3)
+    let ties = try #require(MethodRegistry.method(named: "ties"))
+    let preset = try #require(ties.info.presets.first { $0.name == "fusion_bench" })
+    var values = Dictionary(uniqueKeysWithValues: preset.values.map { ($0.name, $0.value) })
+    values["lambda"] = .number(1)
+    let sum = flat(try await merge(ties, base, tuned, values))
+    let got = flat(
+      try await merge(
+        Consensus(), base, tuned,
+        ["vector": .text("ties"), "lambda": .number(1), "tall_mask_lambda": .number(0.4)]))
+    let origin = flat(base)
+    let vectors = tuned.map(flat)
+    var kept = 0
+    for index in origin.indices {
+      let all = sum[index] - origin[index]
+      let needed = vectors.filter { vector in
+        let own = vector[index] - origin[index]
+        return own.magnitude > 0.4 * (all - own).magnitude
+      }
+      if needed.count >= 2, all != 0 { kept += 1 }
+      let expected = needed.count >= 2 ? sum[index] : origin[index]
+      #expect((got[index] - expected).magnitude < 1e-6)
+    }
+    #expect(kept > 0)
+  }
+
+  @Test("WIDEN takes tables of tokens by rows")
+  func tokens() async throws {
+    let (base, tuned) = try models(2, [("embed_tokens.weight", [6, 4])])
+    func turned(_ model: TinyModel) throws -> TinyModel {
+      let values = try #require(model.tensors.first).values
+      let shape = try #require(Shape([4, 6]))
+      return TinyModel([
+        .init("w", shape: shape, (0..<24).map { values[$0 % 6 * 4 + $0 / 6] })
+      ])
+    }
+    let merged = try await merge(Widen(), base, tuned)
+    let other = try await merge(Widen(), try turned(base), try tuned.map(turned))
+    #expect(largestDifference(try turned(merged), other) < 1e-6)
+  }
+
+  @Test("Delta-guided weights are shares of the mean distances")
+  func shares() async throws {
+    let (base, tuned) = try models(2, [("a", [3, 5])])
+    let merged = try await merge(DeltaGuided(), base, tuned, ["power": .number(2)])
+    let origin = flat(base)
+    let vectors = tuned.map { zip(flat($0), origin).map { $0 - $1 } }
+    let sizes = vectors.map { $0.reduce(0) { $0 + $1.magnitude } }
+    let squares = sizes.map { $0 * $0 }
+    for (index, value) in flat(merged).enumerated() {
+      let sum = vectors[0][index] * squares[0] + vectors[1][index] * squares[1]
+      #expect((value - origin[index] - sum / (squares[0] + squares[1])).magnitude < 1e-6)
+    }
+  }
+
+  @Test(
+    "Checkpoints count by loss or step",
+    arguments: [
+      ("loss", "power", 1.0, [0.75, 0.25]), ("step", "power", 2, [0.1, 0.9]),
+      ("loss", "power", 0, [0.5, 0.5]), ("step", "softmax", 1, [0.1192029, 0.8807971]),
+      ("loss", "power", 1e6, [1, 0]),
+    ])
+  func metrics(by: String, form: String, power: Double, expected: [Double]) throws {
+    let parameters = try ResolvedParameters(
+      for: Mwa().info,
+      ["by": .text(by), "form": .text(form), "power": .number(power)],
+      perModel: ["metric": [.number(1), .number(3)]], modelCount: 2)
+    for (weight, expected) in zip(Mwa.weights(parameters), expected) {
+      #expect(abs(weight - expected) < 1e-6)
+    }
+  }
+
+  @Test("Losses must be positive")
+  func loss() {
+    #expect(throws: TinctureError.self) {
+      try ResolvedParameters(for: Mwa().info, ["metric": .number(0)], modelCount: 2)
+    }
+  }
+
+  @Test("A half of the modules is set back, the rest stays", arguments: [UInt64(0), 1])
+  func half(seed: UInt64) async throws {
+    let names = (0..<10).map { ("m\($0).weight", [3, 4]) }
+    let (base, tuned) = try models(1, names)
+    let merged = try await merge(
+      HalfReset(), base, tuned, ["granularity": .text("tensor")], seed: seed)
+    var reset = 0
+    for tensor in merged.tensors {
+      if tensor.values == base[tensor.name] {
+        reset += 1
+      } else {
+        #expect(tensor.values == tuned[0][tensor.name])
+      }
+    }
+    #expect(reset == 5)
+  }
+
+  @Test("Modules are told apart by layer and purpose")
+  func modules() {
+    let query = ModuleName("model.layers.3.self_attn.q_proj.weight", layer: 3)
+    #expect(query == ModuleName("model.layers.3.self_attn.q_proj.bias", layer: 3))
+    #expect(query.kind == .attention)
+    #expect(ModuleName("model.layers.3.mlp.up_proj.weight", layer: 3).kind == .perceptron)
+    #expect(ModuleName("encoder.layer.0.attention.output.LayerNorm.bias", layer: 0).kind == .norm)
+    #expect(ModuleName("blocks.0.attn.in_proj_weight", layer: 0).text == "blocks.0.attn.in_proj")
+  }
+
+  @Test("Clusters of tasks are compared as the words say")
+  func clusters() {
+    // Three vectors in the plane: 0°, 60° and 90°.
+    let vectors = [[1.0, 0], [0.5, 0.75.squareRoot()], [0, 1]]
+    let gram = vectors.flatMap { a in vectors.map { a[0] * $0[0] + a[1] * $0[1] } }
+    var clusters = TaskClusters(gram: gram, count: 3)
+    let first = clusters.closest(.cosine, .merged)
+    #expect(first?.first == 1 && first?.second == 2)
+    #expect(clusters.closest(.euclidean, .merged)?.first == 1)
+    clusters.merge(1, 2)
+    #expect(clusters.members == [[0], [1, 2]] && clusters.main == 1)
+    func value(_ linkage: TaskClusters.Linkage) -> Double {
+      clusters.closest(.cosine, linkage)?.value ?? .nan
+    }
+    #expect(abs(value(.single) - 0.5) < 1e-7)
+    #expect(abs(value(.complete)) < 1e-7)
+    #expect(abs(value(.average) - 0.25) < 1e-7)
+    // The mean of the two points at 75°.
+    #expect(abs(value(.merged) - 0.258819045) < 1e-7)
+  }
+}
