@@ -109,34 +109,15 @@ public struct Ota: MergeMethod {
     let wanted = densities.filter { $0.value < 1 }
     guard !wanted.isEmpty else { return State(cuts: [:]) }
     let models = Set(wanted.keys)
-    var tally = try await session.tally {
-      OrderTally()
-    } count: { (tally, inputs) throws(TinctureError) in
-      try Self.visitScores(inputs, of: models) { tally.count($1, model: $0) }
-    } combine: {
-      $0.add(counts: $1)
-    }
-    var ranks: [Int: Int] = [:]
-    for (model, density) in wanted {
-      let total = tally.total(model)
-      let kept = Int(density * Double(total))
-      if kept > 0, kept < total { ranks[model] = total - kept }
-    }
-    tally.select(ranks)
-    let selected = tally
-    let refined = try await session.tally {
-      selected
-    } count: { (tally, inputs) throws(TinctureError) in
-      try Self.visitScores(inputs, of: models) { tally.refine($1, model: $0) }
-    } combine: {
-      $0.add(refinements: $1)
-    }
     var cuts: [Int: Float] = [:]
-    for (model, density) in wanted {
-      let isNothing = Int(density * Double(tally.total(model))) == 0
-      cuts[model] =
-        isNothing ? .infinity : ranks[model].flatMap { refined.finding(model, rank: $0)?.value }
+    let found = try await session.findings(.magnitude) { model, total in
+      let kept = Int((wanted[model] ?? 1) * Double(total))
+      if kept == 0 { cuts[model] = .infinity }
+      return kept > 0 && kept < total ? [total - kept] : []
+    } visit: { (inputs, count) throws(TinctureError) in
+      try Self.visitScores(inputs, of: models) { count($1, $0) }
     }
+    for (model, scores) in found { if let score = scores.first { cuts[model] = score } }
     return State(cuts: cuts)
   }
 
