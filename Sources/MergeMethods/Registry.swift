@@ -62,6 +62,7 @@ public enum MethodRegistry {
     HalfReset(),
     GreedySoup(),
     Passthrough(),
+    MergeLock(),
   ]
 
   /// The method of a name or alias; upper and lower case and hyphens do not matter.

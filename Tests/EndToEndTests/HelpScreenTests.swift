@@ -11,7 +11,8 @@ struct HelpScreenTests {
       "", "merge", "plan", "inspect", "diff", "methods", "convert", "doctor", "bank", "bank create",
       "bank add", "bank remove", "bank show", "bank extract", "bank verify", "benchmark",
       "benchmark codecs", "benchmark bank", "benchmark network", "evaluate", "extract", "stats",
-      "stats gram", "stats merged-gram", "stats fisher", "lora", "lora fold", "lora extract",
+      "stats gram", "stats merged-gram", "stats fisher", "protect", "lora", "lora fold",
+      "lora extract",
       "lora combine", "lora resize", "lora pack", "lora unpack",
     ])
   func matches(command: String) async throws {
@@ -33,7 +34,7 @@ struct HelpScreenTests {
       .filter { $0 != "See" }
     for command in [
       "merge", "plan", "inspect", "diff", "methods", "convert", "bank", "lora", "evaluate",
-      "extract", "stats", "doctor", "benchmark",
+      "extract", "stats", "protect", "doctor", "benchmark",
     ] {
       #expect(listed.contains(command))
     }

@@ -96,6 +96,8 @@ struct ConformanceCase: Sendable, CustomStringConvertible {
     .of("passthrough", except: [.nonFinite]),
     // Tensors that are no factors of adapters; see RobustMergeTests for those.
     .of("robust_merge"),
+    // Tensors without attention, which are copied; see MergeLockTests for others.
+    .of("merge_lock", except: [.nonFinite, .seeds]),
     .of("passthrough", ["scale": .number(0.5)], except: [.equalModels]),
     .of("fisher"),
     .of("fisher", ["normalize": .bool(false), "minimal_fisher_weight": .number(0)]),

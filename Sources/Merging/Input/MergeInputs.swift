@@ -73,6 +73,9 @@ public final class MergeInputs {
   /// - Throws: `interrupted` once the merge should stop.
   public func checkInterruption() throws(TinctureError) { try interruption.check() }
 
+  /// The seed of random methods.
+  public var seed: UInt64 { options.seed }
+
   /// A vector of a block's length.
   public func scratch() -> ScratchVector { ScratchVector(from: workspace) }
 

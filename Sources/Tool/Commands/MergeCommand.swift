@@ -72,6 +72,7 @@ struct MergeCommand: AsyncParsableCommand {
       defer { progress.close() }
       let reports = try await job.run(interruption: Signals.interruption) { _, plan in
         if !isQuiet { for note in plan.notes { Console.remark("note: \(note)") } }
+        for remark in AttentionCheck.remarks(on: plan) { Console.remark("warning: \(remark)") }
       } observer: {
         progress.hear($0)
       }

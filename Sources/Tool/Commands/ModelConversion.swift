@@ -1,7 +1,7 @@
 import SystemPackage
 import Tincture
 
-/// Writes one model anew: what `convert`, `bank extract` and `lora fold` do.
+/// Writes one model anew: what `convert`, `extract`, `protect`, `bank extract` and `lora fold` do.
 struct ModelConversion {
   /// The model in the words of a recipe.
   let model: String
@@ -12,18 +12,24 @@ struct ModelConversion {
   var dtype: DType?
   /// Adapters that are folded into it.
   var adapters: [ModelReference.Adapter] = []
+  /// The method that rewrites it.
+  var method = "passthrough"
+  /// The method's parameters as `KEY=VALUE`.
+  var parameters: [String] = []
+  /// What is told besides the output, as JSON.
+  var remarks: [(String, JSONValue)] = []
 
   /// Carries it out and prints the output and its size.
   func run(_ display: DisplayOptions) async throws(TinctureError) {
     var recipe = try Recipe(
-      CommandLineRecipe(method: "passthrough", base: nil, models: [model], settings: []))
+      CommandLineRecipe(method: method, base: nil, models: [model], settings: parameters))
     if let dtype { recipe.outputDtype = Located(dtype, at: recipe.method.position) }
     if !adapters.isEmpty, case .models(var entries) = recipe.inputs, !entries.isEmpty {
       entries[0].reference.adapters += adapters
       recipe.inputs = .models(entries)
     }
     var settings = settings
-    settings.nonFinite = .propagate
+    settings.nonFinite = method == "passthrough" ? .propagate : .error
     settings.isConversion = true
     let job = MergeJob(
       recipes: [recipe], output: output, settings: settings, engine: engine,
@@ -45,9 +51,8 @@ struct ModelConversion {
     }
     let bytes = reports.last?.outputBytes ?? 0
     if display.json {
-      let document = JSONObject([
-        ("output", .string(output.string)), ("output_bytes", .integer(bytes)),
-      ])
+      let document = JSONObject(
+        [("output", .string(output.string)), ("output_bytes", .integer(bytes))] + remarks)
       Console.result(JSONValue.object(document).text())
     } else {
       Console.result("\(output): \(ByteSize.text(bytes))")

@@ -43,6 +43,7 @@ struct PlanCommand: AsyncParsableCommand {
           "note: \(recipes.count) recipes run in this order: \(names); the first is shown.")
       }
       let plan = try job.plan(0)
+      for remark in AttentionCheck.remarks(on: plan) { Console.remark("warning: \(remark)") }
       let view = PlanView(plan, engine: engine)
       Console.result(display.json ? view.json.text() : view.text(withTensors: tensors))
     }
