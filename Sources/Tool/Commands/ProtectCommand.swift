@@ -124,7 +124,8 @@ struct ProtectCommand: AsyncParsableCommand {
     guard rotary == nil, let width = told?.rotatedWidth else { return 0 }
     guard width > 0 else {
       throw TinctureError(
-        .usage, "Only a part of each head is rotated, but its width is not told; give --rotary-width.",
+        .usage,
+        "Only a part of each head is rotated, but its width is not told; give --rotary-width.",
         at: .init(file: input.checkpoint.path.string))
     }
     return width
