@@ -5,8 +5,46 @@ import TinctureTensors
 
 @testable import TinctureMergeMethods
 
+extension ConformanceCase {
+  /// Settings of methods in which models compete for elements.
+  static let competing: [ConformanceCase] = [
+    // Of equal magnitudes the later model's counts.
+    .of("magmax", except: [.symmetry]),
+    .of("pcb"),
+    .of("pcb", ["ratio": .number(0.4), "clip_low": .number(0.1), "inter": .text("normalized")]),
+    .of("consensus"),
+    .of("consensus", ["vector": .text("ties"), "tall_mask_lambda": .number(0.6)]),
+    .of("tall_masks"),
+    .of("tall_masks", ["vector": .text("ties"), "density": .number(0.4)]),
+    .of("emr"),
+    .of("emr", ["rescale": .text("sums")]),
+    .of("widen"),
+    .of("widen", ["above_average_value_ratio": .number(0.5)]),
+    .of("delta_guided"),
+    .of("delta_guided", ["granularity": .text("row"), "power": .number(2)]),
+    .of("delta_guided", ["granularity": .text("element")]),
+    .of("mwa", ["by": .text("step")]),
+    .of("half_reset", ["granularity": .text("tensor")]),
+    .of("flexmerge", ["inner": .text("average")]),
+    // Which of several equal clusters is the output's depends on the order.
+    .of("flexmerge", ["size": .number(2.5), "linkage": .text("complete")], except: [.symmetry]),
+    .of(
+      "flexmerge",
+      ["size": .number(1.5), "inner": .text("ties"), "similarity": .text("euclidean")],
+      except: [.symmetry]),
+  ]
+}
+
 @Suite("Methods in which models compete for elements")
 struct CompetitionTests {
+  @Test("They keep the promises of the library", arguments: ConformanceCase.competing)
+  func keepsPromises(setting: ConformanceCase) async throws {
+    let method = try #require(MethodRegistry.method(named: setting.name))
+    let conformance = try MethodConformance(method, values: setting.values, except: setting.except)
+    let violations = try await conformance.violations()
+    #expect(violations.isEmpty)
+  }
+
   private func model(_ tensors: [(String, [Int])], seed: UInt64, scale: Float) throws -> TinyModel {
     TinyModel(
       try tensors.map { name, extents in

@@ -21,6 +21,9 @@ struct ConformanceCase: Sendable, CustomStringConvertible {
     ConformanceCase(name: name, values: values, except: except)
   }
 
+  /// The settings of all suites.
+  static let everywhere = all + spectral + competing
+
   static let all: [ConformanceCase] = [
     .of("linear"),
     .of("linear", ["normalize": .bool(false), "weight": .number(0.3)], except: [.equalModels]),
@@ -54,30 +57,6 @@ struct ConformanceCase: Sendable, CustomStringConvertible {
     .of("lines"),
     .of("sce"),
     .of("sce", ["select_topk": .number(0.4)]),
-    // Of equal magnitudes the later model's counts.
-    .of("magmax", except: [.symmetry]),
-    .of("pcb"),
-    .of("pcb", ["ratio": .number(0.4), "clip_low": .number(0.1), "inter": .text("normalized")]),
-    .of("consensus"),
-    .of("consensus", ["vector": .text("ties"), "tall_mask_lambda": .number(0.6)]),
-    .of("tall_masks"),
-    .of("tall_masks", ["vector": .text("ties"), "density": .number(0.4)]),
-    .of("emr"),
-    .of("emr", ["rescale": .text("sums")]),
-    .of("widen"),
-    .of("widen", ["above_average_value_ratio": .number(0.5)]),
-    .of("delta_guided"),
-    .of("delta_guided", ["granularity": .text("row"), "power": .number(2)]),
-    .of("delta_guided", ["granularity": .text("element")]),
-    .of("mwa", ["by": .text("step")]),
-    .of("half_reset", ["granularity": .text("tensor")]),
-    .of("flexmerge", ["inner": .text("average")]),
-    // Which of several equal clusters is the output's depends on the order.
-    .of("flexmerge", ["size": .number(2.5), "linkage": .text("complete")], except: [.symmetry]),
-    .of(
-      "flexmerge",
-      ["size": .number(1.5), "inner": .text("ties"), "similarity": .text("euclidean")],
-      except: [.symmetry]),
     .of("model_stock"),
     .of("model_stock", ["filter_wise": .bool(true)]),
     .of("model_stock", ["angle": .text("mean_angle"), "clamp": .bool(true)]),
@@ -123,7 +102,7 @@ struct ConformanceTests {
   func isCovered(name: String) {
     // It needs a file of scores: see GreedySoupTests.
     if name == "greedy_soup" { return }
-    #expect((ConformanceCase.all + ConformanceCase.spectral).contains { $0.name == name })
+    #expect(ConformanceCase.everywhere.contains { $0.name == name })
   }
 
   @Test("Presets name parameters that exist, with values within their bounds")

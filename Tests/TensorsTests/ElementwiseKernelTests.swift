@@ -97,7 +97,9 @@ private func rounded(_ value: Float) -> Float { value }
 
 @Suite("Elementwise kernels do what one line of Swift does, bit for bit")
 struct ElementwiseKernelTests {
-  @Test("Every length and every awkward number", arguments: ElementwiseTwin.all)
+  @Test(
+    "Every length and every awkward number",
+    arguments: ElementwiseTwin.all + ElementwiseTwin.competing)
   func equalsTwin(kernel: ElementwiseTwin) {
     let scalars: [(Float, Float)] = [(0.3, -1.7), (-0.0, 1e-38), (1e30, 3e38), (.infinity, 0)]
     let x = Adversarial.floats(4097, seed: 11)
