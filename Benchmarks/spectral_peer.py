@@ -1,4 +1,4 @@
-"""Merge files by one of FusionBench's spectral methods, on the processor, in single precision.
+"""Merge files by one of FusionBench's methods, on the processor, in single precision.
 
 Usage: spectral_peer.py METHOD OUTPUT BASE EXPERT…; `start` as the method only imports.
 """
@@ -15,7 +15,7 @@ from torch import nn
 
 State = dict[str, torch.Tensor]
 # What all programs of the comparison merge with.
-ALPHA = {"iso_c": 1.0, "iso_cts": 1.0, "tsv_m": 1.0, "knots": 0.6}
+ALPHA = {"iso_c": 1.0, "iso_cts": 1.0, "tsv_m": 1.0, "knots": 0.6, "ties": 0.3, "magmax": 0.5, "emr": 1.0}
 FRACTION, THRESHOLD, DENSITY, EPSILON = 0.8, 0.5, 0.2, 1e-5
 
 
@@ -89,6 +89,29 @@ def knots(vectors: list[State]) -> State:
     return result
 
 
+def masked(method: str, vectors: list[State]) -> State:
+    """Merge by global TIES, MagMax or the unified vector of EMR, whose masks are saved too."""
+    if method == "magmax":
+        from fusion_bench.method.magmax.magmax import _magmax_select
+
+        return _magmax_select(vectors)
+    if method == "emr":
+        from fusion_bench.method.emr_merging.utils import emr_merge
+
+        unified, masks, scales = emr_merge(vectors)
+        found = {f"mask.{name}": torch.stack(own) for name, own in masks.items()}
+        return unified | found | {"scales": scales}
+    from fusion_bench.method.ties_merging.ties_merging_utils import ties_merging
+
+    flat = torch.stack([torch.cat([value.flatten() for value in vector.values()]) for vector in vectors])
+    merged = ties_merging(flat, reset_thresh=20, merge_func="dis-sum")
+    result, start = {}, 0
+    for name, value in vectors[0].items():
+        result[name] = merged[start : start + value.numel()].view(value.shape)
+        start += value.numel()
+    return result
+
+
 def main() -> None:
     """Merge."""
     method, output, *files = sys.argv[1], Path(sys.argv[2]), *map(Path, sys.argv[3:])
@@ -114,10 +137,13 @@ def main() -> None:
             merged = iso_cts(vectors, FRACTION, accelerator="cpu")
         elif method == "tsv_m":
             merged = tsv_m(vectors, accelerator="cpu")
-        else:
+        elif method == "knots":
             merged = knots(vectors)
+        else:
+            merged = masked(method, vectors)
         alpha = ALPHA[method]
-        save_file({name: base[name] + alpha * merged[name] for name in base}, output)
+        rest = {name: value.contiguous() for name, value in merged.items() if name not in base}
+        save_file({name: base[name] + alpha * merged[name] for name in base} | rest, output)
 
 
 if __name__ == "__main__":

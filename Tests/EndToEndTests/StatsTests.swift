@@ -100,7 +100,7 @@ struct StatsTests {
     try workshop.write("files.yaml", recipe(method, kind, parameters))
     try workshop.write("data.yaml", measuring(method, parameters))
     _ = try await run(["merge", "files.yaml", "files.safetensors"])
-    let plan = try await run(["plan", "data.yaml"])
+    let plan = try await run(["plan", "data.yaml"] + Workshop.libTorch())
     #expect(plan.output.contains("2 models are measured first"))
     _ = try await run(["merge", "data.yaml", "data.safetensors"] + Workshop.libTorch())
     #expect(
@@ -163,7 +163,7 @@ struct StatsTests {
   func measuringFaults() async throws {
     try workshop.write(
       "both.yaml", measuring("regmean").replacing("models:\n", with: "statistics: a\nmodels:\n"))
-    let both = try await run(["plan", "both.yaml"], ends: 65)
+    let both = try await run(["plan", "both.yaml"] + Workshop.libTorch(), ends: 65)
     #expect(both.errors.contains("both.yaml:8") && both.errors.contains("remove one of them"))
     try workshop.write(
       "tasks.yaml", measuring("lot").replacing("  limit", with: "  tasks: [mnist]\n  limit"))
