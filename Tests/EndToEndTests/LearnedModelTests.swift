@@ -37,12 +37,7 @@ struct LearnedModelTests {
   }
 
   private func accuracies(_ model: String) async throws -> [String: Double] {
-    let run = try await run([
-      "evaluate", Self.vision + "/suite.yaml", model, "--task", "optdigits", "--task", "style",
-      "--json", "--no-cache", "--plain",
-    ])
-    let rows = try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [[String: Any]]
-    return try #require(rows?.first?["accuracy"] as? [String: Double])
+    try await workshop.accuracies(of: model, by: Self.vision + "/suite.yaml")
   }
 
   @Test("Surgery begins as the merged model, corrects it, and is listed and taken out by task")

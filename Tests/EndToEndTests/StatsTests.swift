@@ -138,6 +138,11 @@ struct StatsTests {
       try await average("smile"), try await average("smile", ["--routing", "soft"])
     )
     #expect(top > 60 && soft > 60 && top != soft)
+    // Prototypes choose one expert; an option to mix is refused, not ignored.
+    let refused = try await run(
+      ["evaluate", Self.vision + "/suite.yaml", "--routing", "soft", "--no-cache", "plus"]
+        + Workshop.libTorch(), ends: 64)
+    #expect(refused.errors.contains("nearest prototype"))
     let shown = try await run(["inspect", "plus", "--filter", "prototypes"])
     #expect(shown.output.contains("blocks.0.attn.qkv.gate.prototypes"))
   }

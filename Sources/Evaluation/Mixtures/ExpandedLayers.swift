@@ -35,7 +35,7 @@ struct ExpandedLayers: LayerExpansion {
   ///   - readers: The tensors of the model.
   ///   - routing: Whether tokens go to all experts or to one, where norms say.
   ///   - read: Reads a tensor and takes its content into the model's digest.
-  /// - Throws: `checkpoint` when a tensor is missing or misshapen, `io`.
+  /// - Throws: `checkpoint` when a tensor is missing or misshapen, `io`, `usage` when prototypes are asked to mix.
   init?(
     _ names: [ParameterShape], _ readers: [String: any TensorReader], _ routing: MixtureRouting?,
     _ read: (String, any TensorReader) throws(TinctureError) -> TorchTensor
@@ -49,6 +49,15 @@ struct ExpandedLayers: LayerExpansion {
       layers[shape.name] = try Self.layer(layer, shape.extents, readers, read)
     }
     guard !layers.isEmpty else { return nil }
+    let hasPrototypes = layers.values.contains {
+      if case .prototypes = $0.gate { true } else { false }
+    }
+    if hasPrototypes, takesAll {
+      throw TinctureError(
+        .usage,
+        "The model's layers send every input to the one expert with the nearest prototype; --routing soft is"
+          + " for experts that are mixed.")
+    }
     self.layers = layers
   }
 

@@ -37,7 +37,7 @@ struct PlannedStatistics {
   ) {
     self.kind = kind
     models = recipe.inputModels(withoutBase: method.separatesBase)
-    isPending = recipe.data != nil
+    isPending = recipe.data != nil && kind.command != nil
     var opened: [String: StatisticsFile] = [:]
     for (number, model) in models.enumerated() {
       let own = recipe.statistics(of: model).first
@@ -226,7 +226,7 @@ extension Planner {
     let without = models.filter {
       recipe.statistics == nil && recipe.statistics(of: $0).isEmpty
     }
-    if let data = recipe.data {
+    if let data = recipe.data, kind.command != nil {
       guard without.count < models.count else { return }
       problems.add(
         recipe.error(
