@@ -25,6 +25,7 @@ let library: [Target.Dependency] = [
   "TinctureAdapters",
   "TinctureRecipes", "TinctureTorch", "TinctureMetrics", "TinctureData",
   "TinctureNetworks", "TinctureEvaluation", "TinctureFitting", "TinctureLearnedMethods",
+  "TinctureTraining",
 ]
 
 /// A library module: its name carries the brand, its folder does not.
@@ -131,6 +132,14 @@ let package = Package(
         "TinctureTensors", "TinctureLinearAlgebra", "TinctureCheckpoints", "TinctureMerging",
         "TinctureMergeMethods", "TinctureFitting", "TinctureEvaluation", "TinctureMetrics",
         "TinctureNetworks", "TinctureTorch", system,
+      ]),
+    module(
+      "Training",
+      [
+        "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureLinearAlgebra",
+        "TinctureCheckpoints", "TinctureReports", "TinctureRecipes", "TinctureTorch",
+        "TinctureNetworks", "TinctureData", "TinctureMetrics", "TinctureEvaluation",
+        "TinctureAdapters", system, yams,
       ]),
     .target(
       name: "Tincture", dependencies: library + [system], path: "Sources/Tincture",

@@ -56,7 +56,13 @@ extension Parameters {
   private func plainLinear(
     _ weight: String, _ bias: String?, _ x: TorchTensor
   ) throws(TinctureError) -> TorchTensor {
-    let (weight, bias) = (try self(weight), bias.flatMap { optional($0) })
+    let bias = bias.flatMap { optional($0) }
+    if let (computation, name) = computation(of: weight),
+      let output = try computation.linear(name, x, bias: bias, isInputMajor: false)
+    {
+      return output
+    }
+    let weight = try self(weight)
     guard weight.rank == 3 else { return try x.linear(weight: weight, bias: bias) }
     // Every input has weights of its own.
     let product = try x.matmul(weight.transposed())
@@ -67,6 +73,11 @@ extension Parameters {
   /// x · weight with a weight [inputs, outputs].
   func product(_ x: TorchTensor, weight: String) throws(TinctureError) -> TorchTensor {
     try observe(weight, .linear(isInputMajor: true), x)
+    if let (computation, name) = computation(of: weight),
+      let output = try computation.linear(name, x, bias: nil, isInputMajor: true)
+    {
+      return try expanded(output, of: weight, for: x)
+    }
     return try expanded(x.matmul(self(weight)), of: weight, for: x)
   }
 
@@ -74,11 +85,18 @@ extension Parameters {
   func convolution(
     weight: String, bias: String? = nil, _ x: TorchTensor, stride: Int = 1, padding: Int = 0
   ) throws(TinctureError) -> TorchTensor {
+    let bias = bias.flatMap { optional($0) }
+    if let (computation, name) = computation(of: weight),
+      let output = try computation.convolution(
+        name, x, bias: bias, stride: stride, padding: padding)
+    {
+      return output
+    }
     let filters = try self(weight)
     try observe(
       weight,
       .convolution(kernel: Array(filters.shape.suffix(2)), stride: stride, padding: padding), x)
     return try x.conv2d(
-      weight: filters, bias: bias.flatMap { optional($0) }, stride: stride, padding: padding)
+      weight: filters, bias: bias, stride: stride, padding: padding)
   }
 }

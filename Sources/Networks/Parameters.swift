@@ -67,6 +67,8 @@ private struct ParameterHooks: Sendable {
   var router: (any ParameterRouter)?
   var block: (any BlockHook)?
   var expansion: (any LayerExpansion)?
+  var computation: (any LayerComputation)?
+  var training: TrainingPass?
 
   func with(_ change: (inout ParameterHooks) -> Void) -> ParameterHooks {
     var other = self
@@ -101,6 +103,21 @@ extension Parameters {
   /// The same parameters, with something that is added to what linear layers give.
   public func expanded(by expansion: (any LayerExpansion)?) -> Parameters {
     Parameters(tensors, prefix: prefix, hooks.with { $0.expansion = expansion })
+  }
+
+  /// The same parameters for layers of which some are computed otherwise than by their weights.
+  public func computed(by computation: (any LayerComputation)?) -> Parameters {
+    Parameters(tensors, prefix: prefix, hooks.with { $0.computation = computation })
+  }
+
+  /// The same parameters for a pass that is part of training.
+  public func inTraining(_ pass: TrainingPass?) -> Parameters {
+    Parameters(tensors, prefix: prefix, hooks.with { $0.training = pass })
+  }
+
+  /// Who computes layers otherwise, and the full name of a weight.
+  func computation(of weight: String) -> (computation: any LayerComputation, weight: String)? {
+    hooks.computation.map { ($0, prefix + weight) }
   }
 
   /// What a linear layer gives, with what is added to it.
@@ -180,6 +197,9 @@ extension Parameters {
     _ name: String, _ x: TorchTensor, epsilon: Double
   ) throws(TinctureError) -> TorchTensor {
     let module = scope(name)
+    if let training = hooks.training {
+      return try training.batchNorm(prefix + name, x, module, epsilon: epsilon)
+    }
     let (mean, variance) = (try module("running_mean"), try module("running_var"))
     let (weight, bias) = (try module("weight"), try module("bias"))
     guard mean.requiresGradient || variance.requiresGradient else {

@@ -15,3 +15,4 @@
 @_exported public import TinctureSafetensors
 @_exported public import TinctureTensors
 @_exported public import TinctureTorch
+@_exported public import TinctureTraining
