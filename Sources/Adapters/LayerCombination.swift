@@ -64,7 +64,7 @@ struct LayerCombination {
         for index in merged.indices { target[start * columns + index] = merged[index] }
       }
     }
-    let svd = try algebra.svdByGram(change, keepingAbove: 1e-7)
+    let svd = try algebra.svdByGram(change, keepingAbove: 1e-7, rank: rank)
     return FactorPair(svd, rank: rank).padded(to: rank)
   }
 

@@ -9,6 +9,22 @@ public struct EigenDecomposition<Element: MatrixElement>: Sendable {
   public var values: [Element]
   /// The eigenvectors as columns, in the order of the eigenvalues.
   public var vectors: Matrix<Element>
+
+  /// Turns what routines give, eigenvector after eigenvector with ascending eigenvalues, to the convention.
+  init(ascending values: [Element], rows: Matrix<Element>) {
+    let (count, n) = (values.count, rows.columns)
+    var descending = Matrix<Element>(uninitialisedRows: count, columns: n)
+    descending.write { target in
+      rows.read { source in
+        for i in 0..<count { (target + i * n).update(from: source + (count - 1 - i) * n, count: n) }
+      }
+    }
+    self.values = values.reversed()
+    vectors = descending.transposed()
+    var signs = [Element](repeating: 1, count: count)
+    vectors.read { Loops.columnSigns($0, rows: n, columns: count, into: &signs) }
+    vectors.scaleColumns(by: signs)
+  }
 }
 
 extension Backend {
@@ -31,7 +47,7 @@ extension Backend {
     try Checks.symmetric(a, "An eigenvalue decomposition")
     try Checks.addressable(a, "an eigenvalue decomposition")
     let n = a.rows
-    guard n > 0 else { return EigenDecomposition(values: [], vectors: a) }
+    guard n > 0 else { return EigenDecomposition(ascending: [], rows: a) }
     var routine = "syevd"
     var (values, vectors, info) = divideAndConquer(a)
     if !isUsable(values, vectors, info), let second = qrSteps(a) {
@@ -41,21 +57,10 @@ extension Backend {
     guard isUsable(values, vectors, info) else {
       throw Checks.failure("Eigenvalue decomposition", routine, info, a.description)
     }
-    // Eigenvector after eigenvector, ascending: rows to be reversed and transposed.
-    var descending = Matrix<Element>(uninitialisedRows: n, columns: n)
-    descending.write { target in
-      vectors.read { source in
-        for i in 0..<n { (target + i * n).update(from: source + (n - 1 - i) * n, count: n) }
-      }
-    }
-    var result = EigenDecomposition(values: values.reversed(), vectors: descending.transposed())
-    var signs = [Element](repeating: 1, count: n)
-    result.vectors.read { Loops.columnSigns($0, rows: n, columns: n, into: &signs) }
-    result.vectors.scaleColumns(by: signs)
-    return result
+    return EigenDecomposition(ascending: values, rows: vectors)
   }
 
-  private func isUsable<Element: MatrixElement>(
+  func isUsable<Element: MatrixElement>(
     _ values: [Element], _ vectors: Matrix<Element>, _ info: Int32
   ) -> Bool {
     info == 0 && values.allSatisfy(\.isFinite)

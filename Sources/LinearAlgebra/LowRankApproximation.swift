@@ -125,13 +125,16 @@ extension Backend {
   /// - Parameters:
   ///   - a: The matrix.
   ///   - share: Singular values must exceed this share of the largest, at least 1e-7.
+  ///   - rank: How many of them are wanted at most; by default all.
   /// - Returns: The decomposition, of as many singular values as are large enough.
   /// - Throws: An error if an element is not finite, or the library fails.
-  /// - Complexity: O(m n min(m, n)), for long matrices several times faster than ``svd(_:)``.
+  /// - Complexity: O(m n min(m, n)), for long matrices several times faster than ``svd(_:)``; for few
+  ///   singular values the Gram matrix and its reduction to a tridiagonal one are nearly all of it.
   public func svdByGram<Element: MatrixElement>(
-    _ a: Matrix<Element>, keepingAbove share: Double = 1e-5
+    _ a: Matrix<Element>, keepingAbove share: Double = 1e-5, rank: Int = .max
   ) throws(TinctureError) -> SVD<Element> {
     precondition(share >= 1e-7, "Below 1e-7 of the largest, not above \(share), is only noise.")
+    precondition(rank >= 0, "A rank of \(rank) is not possible.")
     try Checks.finite(a, "a singular value decomposition")
     let largest = Double(a.largestMagnitude)
     // A power of two, so that squares stay within the range.
@@ -139,7 +142,7 @@ extension Backend {
     var wide = a.converted(to: Double.self)
     wide.divide(by: unit)
     let side: GramSide = a.rows <= a.columns ? .rows : .columns
-    let eigen = try eigh(gram(wide, of: side))
+    let eigen = try eigh(gram(wide, of: side), leading: min(rank, a.smallerExtent))
     let values = eigen.values.map { max(0, $0).squareRoot() }
     let count = values.prefix { $0 > share * (values.first ?? 0) }.count
     let near = eigen.vectors.columns(0..<count)

@@ -24,8 +24,13 @@ public struct Matrix<Element: MatrixElement>: @unchecked Sendable {
   /// - Complexity: O(rows · columns).
   public init(rows: Int, columns: Int) {
     self.init(uninitialisedRows: rows, columns: columns)
-    let count = self.count
-    write { $0.update(repeating: 0, count: count) }
+    let byteCount = count * MemoryLayout<Element>.stride
+    // Zero is zero bytes in every type; as bytes it is quick without knowing which type it is.
+    write { elements in
+      UnsafeMutableRawPointer(elements).withMemoryRebound(to: UInt8.self, capacity: byteCount) {
+        $0.update(repeating: 0, count: byteCount)
+      }
+    }
   }
 
   /// Creates a matrix from its elements, row after row.

@@ -161,18 +161,17 @@ public struct Esm: MergeMethod {
         algebra.multiply(task, gram), task, transposing: .second)
       var even = outputs.transposed()
       even.add(outputs)
-      let eigen = try algebra.eigh(even)
-      let count = eigen.values.prefix { $0 > 1e-12 * (eigen.values.first ?? 0) && $0 > 0 }.count
-      let kept = min(rank, count)
+      let eigen = try algebra.eigh(even, leading: min(rank, even.rows))
+      let kept = eigen.values.prefix { $0 > 1e-12 * (eigen.values.first ?? 0) && $0 > 0 }.count
       return (eigen.vectors.columns(0..<kept), Array(eigen.values.prefix(kept)))
     }
     // R with R Rᵀ = G; what rounding of the statistics has made negative is zero.
     let eigen = try algebra.eigh(gram)
     var root = eigen.vectors
     root.scaleColumns(by: eigen.values.map { max(0, $0).squareRoot() })
-    let svd = try algebra.svdByGram(algebra.multiply(task, root), keepingAbove: 1e-6)
-    let kept = min(rank, svd.rank)
-    return (svd.u.columns(0..<kept), svd.singularValues.prefix(kept).map { $0 * $0 })
+    let svd = try algebra.svdByGram(
+      algebra.multiply(task, root), keepingAbove: 1e-6, rank: rank)
+    return (svd.u, svd.singularValues.map { $0 * $0 })
   }
 
   /// (λ / mean λ)^p over its mean.
@@ -199,9 +198,6 @@ public struct Esm: MergeMethod {
   private static func flattened(
     _ matrix: Matrix<Double>, _ algebra: Backend
   ) throws(TinctureError) -> Matrix<Double> {
-    let svd = try algebra.svdByGram(matrix, keepingAbove: 1e-6)
-    var result = try algebra.multiply(svd.u, svd.vt)
-    result.scale(by: svd.singularValues.reduce(0, +) / Double(matrix.smallerExtent))
-    return result
+    try algebra.isotropic(matrix, keepingAbove: 1e-6)
   }
 }

@@ -40,7 +40,10 @@ public struct IsoC: MergeMethod {
     try inputs.mergeMatrices { (tasks) throws(TinctureError) in
       let sum = try tasks.sum()
       guard sum.largestMagnitude > 0 else { return nil }
-      return try Self.flattened(tasks.decompose(sum), of: tasks)
+      guard !Spectral.completes(inputs.step.parameters) else {
+        return try Self.flattened(tasks.decompose(sum), of: tasks)
+      }
+      return try tasks.algebra.isotropic(sum, keepingAbove: inputs[Spectral.tolerance])
     }
   }
 

@@ -76,8 +76,7 @@ public struct TsvM: MergeMethod {
     let rank = (tasks.first?.smallerExtent ?? 0) / tasks.count
     var parts: [SVD<Double>] = []
     for task in tasks where rank > 0 && task.largestMagnitude > 0 {
-      let whole = try algebra.svdByGram(task, keepingAbove: 1e-6)
-      parts.append(whole.prefix(min(rank, whole.rank)))
+      parts.append(try algebra.svdByGram(task, keepingAbove: 1e-6, rank: rank))
     }
     return parts.isEmpty
       ? nil : try JoinedDirections(parts).orthogonalized(algebra, completing: false)

@@ -36,6 +36,34 @@ struct EigenTests {
     #expect(abs(found.values.reduce(0, +) - a.trace) < 1e-12 * max(1, a.trace))
   }
 
+  @Test("The leading eigenvectors are those of the whole", arguments: References.all.symmetric)
+  func leading(of reference: References.Symmetric) throws {
+    try checkLeading(reference.matrix(Double.self))
+    try checkLeading(reference.matrix(Float.self))
+  }
+
+  private func checkLeading<Element: MatrixElement>(_ a: Matrix<Element>) throws {
+    let algebra = try Backend.shared
+    let whole = try algebra.eigh(a)
+    let largest = whole.values.map { Double($0.magnitude) }.max() ?? 0
+    let rounding = 100 * Double(Element.ulpOfOne) * Double(max(1, a.rows))
+    for count in [0, 1, a.rows / 4, a.rows / 2, a.rows, a.rows + 3] {
+      let found = try algebra.eigh(a, leading: count)
+      #expect(found.values.count == min(count, a.rows))
+      for (value, wanted) in zip(found.values, whole.values) {
+        #expect(Double((value - wanted).magnitude) <= rounding * largest)
+      }
+      #expect(columnError(found.vectors) < rounding)
+      #expect(hasFixedSigns(found.vectors))
+      // A V = V diag(λ), also where eigenvalues coincide and vectors are not unique.
+      var scaled = found.vectors
+      scaled.scaleColumns(by: found.values)
+      var rest = try algebra.multiply(a, found.vectors)
+      rest.add(scaled, times: -1)
+      #expect(Double(rest.largestMagnitude) <= rounding * largest)
+    }
+  }
+
   @Test("A matrix that is not square or not symmetric is refused")
   func refusals() throws {
     let algebra = try Backend.shared

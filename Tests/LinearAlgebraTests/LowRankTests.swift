@@ -116,6 +116,18 @@ struct LowRankTests {
     #expect(hasFixedSigns(found.u))
   }
 
+  @Test(
+    "The Gram route to few singular values is the beginning of the whole", arguments: [0, 3, 20])
+  func gramRank(rank: Int) throws {
+    let algebra = try Backend.shared
+    for (rows, columns) in [(60, 31), (31, 60)] {
+      let a = uniform(rows, columns, as: Double.self)
+      let (whole, found) = (try algebra.svdByGram(a), try algebra.svdByGram(a, rank: rank))
+      #expect(found.rank == rank)
+      #expect(distance(product(found), product(whole.prefix(rank))) < 1e-11)
+    }
+  }
+
   @Test("The Gram route takes both sides, empty and zero matrices")
   func gramShapes() throws {
     let algebra = try Backend.shared

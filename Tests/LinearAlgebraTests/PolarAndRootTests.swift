@@ -131,6 +131,24 @@ struct PolarAndRootTests {
         < limit)
   }
 
+  @Test(
+    "The Gram route to the polar factor agrees with the decomposition",
+    arguments: [(40, 9), (9, 40), (12, 12)])
+  func polarByGram(rows: Int, columns: Int) throws {
+    let algebra = try Backend.shared
+    let a = uniform(rows, columns, as: Double.self)
+    let (factor, values) = try algebra.polarByGram(a)
+    let svd = try algebra.svd(a)
+    #expect(distance(factor, try algebra.multiply(svd.u, svd.vt)) < 1e-9)
+    #expect(zip(values, svd.singularValues).allSatisfy { abs($0 - $1) < 1e-10 })
+    // What is missing stays zero.
+    let flat = try algebra.multiply(a.columns(0..<4), a.rows(0..<4))
+    let partial = try algebra.polarByGram(flat)
+    #expect(partial.singularValues.count == 4)
+    #expect(abs(partial.factor.frobeniusNorm - 2) < 1e-6)
+    #expect(try algebra.polarByGram(Matrix(rows: 3, columns: 2)).singularValues.isEmpty)
+  }
+
   @Test("A floor bounds inverse roots")
   func floor() throws {
     let algebra = try Backend.shared

@@ -86,8 +86,7 @@ package struct ExpertCompression: Sendable, Hashable {
     let matrix = Matrix<Float>(
       rows: shape.extents[0], columns: shape.extents[1], copying: values.span)
     let wanted = max(1, Int(share * Double(min(matrix.rows, matrix.columns))))
-    let whole = try Backend.shared.svdByGram(matrix)
-    var svd = whole.prefix(min(wanted, whole.rank))
+    var svd = try Backend.shared.svdByGram(matrix, rank: wanted)
     guard svd.rank > 0 else { return nil }
     svd.u.scaleColumns(by: svd.singularValues)
     return .lowRank(

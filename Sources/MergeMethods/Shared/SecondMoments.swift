@@ -62,8 +62,7 @@ struct SecondMoments {
     }
     let algebra = try Backend.shared
     guard matrix.largestMagnitude > 0 else { return .stored }
-    var svd = try algebra.svdByGram(matrix, keepingAbove: 1e-6)
-    svd = svd.prefix(min(svd.rank, inputs[Self.rank]))
+    var svd = try algebra.svdByGram(matrix, keepingAbove: 1e-6, rank: inputs[Self.rank])
     svd.u.scaleColumns(by: svd.singularValues)
     var product = try algebra.multiply(svd.u, svd.vt)
     product.change { values in

@@ -71,15 +71,31 @@ struct TaskMatrices {
   /// - Throws: An error if the library fails.
   /// - Complexity: O(m n k) for the smaller extent k.
   func decompose(_ matrix: Matrix<Double>, rank: Int = .max) throws(TinctureError) -> SVD<Double> {
-    let whole =
-      try Spectral.completes(inputs.step.parameters)
-      ? algebra.svd(matrix)
-      : algebra.svdByGram(matrix, keepingAbove: inputs[Spectral.tolerance])
+    guard Spectral.completes(inputs.step.parameters) else {
+      return try algebra.svdByGram(
+        matrix, keepingAbove: inputs[Spectral.tolerance], rank: rank)
+    }
+    let whole = try algebra.svd(matrix)
     return whole.prefix(min(rank, whole.rank))
   }
 }
 
 extension Backend {
+  /// mean(σ) U Vᵀ for a matrix U diag(σ) Vᵀ, without the directions in which it is zero.
+  ///
+  /// - Parameters:
+  ///   - matrix: The matrix.
+  ///   - share: Singular values up to this share of the largest count as zero.
+  /// - Returns: The matrix with all its singular values made equal.
+  /// - Throws: An error if the library fails.
+  func isotropic(
+    _ matrix: Matrix<Double>, keepingAbove share: Double
+  ) throws(TinctureError) -> Matrix<Double> {
+    var (factor, values) = try polarByGram(matrix, keepingAbove: share)
+    factor.scale(by: values.reduce(0, +) / Double(matrix.smallerExtent))
+    return factor
+  }
+
   /// Computes the inverse square root of a Gram matrix, with which its vectors become orthonormal.
   ///
   /// For X with G = XᵀX, X G^−½ is the polar factor of X. Directions in which the vectors depend on each
