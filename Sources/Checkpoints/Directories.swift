@@ -44,7 +44,7 @@ package enum Directories {
     _ = path.withPlatformString { rmdir($0) }
   }
 
-  static func freeBytes(at path: FilePath) -> Int? {
+  package static func freeBytes(at path: FilePath) -> Int? {
     var status = statvfs()
     guard path.withPlatformString({ statvfs($0, &status) }) == 0 else { return nil }
     return Int(status.f_bavail) * Int(status.f_frsize)

@@ -11,14 +11,16 @@ public import TinctureTensors
 /// that cancel exactly give zero); `mean` and `sum` are task arithmetic. For tensors that are not matrices
 /// θ = θ₀ + λ mean(τᵢ), or the sum.
 ///
-/// Only U is needed, by eigenvalues of Σ τᵢ τᵢᵀ in double precision; TIES finds it three times, twice for the
-/// thresholds. Defaults are those for CLIP ViT-B/32. Adapters take part by their full deltas, α / r included,
+/// Only U is needed, by eigenvalues of Σ τᵢ τᵢᵀ in double precision, and used in single precision; TIES looks at the
+/// coordinates three times, twice for the thresholds, and keeps U on the disk meanwhile where that is not nearly full. Defaults are those for CLIP ViT-B/32. Adapters take part by their full deltas, α / r included,
 /// which the published code leaves out. Cost: O(O² T I + O³) for each matrix and pass.
 /// Source: Stoica et al., arXiv:2410.19735.
 public struct Knots: MergeMethod {
   /// The threshold of each model's elements, by its position in the recipe; others keep everything.
   public struct State: Sendable {
     let cuts: [Int: Float]
+    /// The common left vectors of matrices, from the pass that found them first.
+    var vectors: StepStore?
   }
 
   static let inner = Parameter<String>(
@@ -65,6 +67,7 @@ public struct Knots: MergeMethod {
     let ties = session.steps.filter { $0.parameters[Self.inner] == "ties" }
     let densities = Set(ties.map { $0.parameters[Self.density] })
     guard let density = densities.first, densities != [1] else { return State(cuts: [:]) }
+    let store = session.store("knots")
     guard densities.count == 1 else {
       throw TinctureError(.recipe, "knots needs one density for the whole model.")
     }
@@ -72,12 +75,12 @@ public struct Knots: MergeMethod {
       // The published rule keeps the element on the threshold and so one more than asked.
       [max(0, total - Int(density * Double(total)) - 1)]
     } visit: { (inputs, count) throws(TinctureError) in
-      guard let coordinates = try Self.coordinates(inputs) else { return }
+      guard let coordinates = try Self.coordinates(inputs, store) else { return }
       for (z, model) in zip(coordinates.tasks, inputs.step.modelIndices) {
         count(z.elements, model)
       }
     }
-    return State(cuts: found.compactMapValues(\.first))
+    return State(cuts: found.compactMapValues(\.first), vectors: store)
   }
 
   /// Makes one tensor.
@@ -91,39 +94,47 @@ public struct Knots: MergeMethod {
     guard try inputs.isFinite() else {
       return try inputs.produce(ontoBase: .notANumber(inputs.step.shape), times: 1)
     }
-    guard let coordinates = try Self.coordinates(inputs) else {
+    guard let coordinates = try Self.coordinates(inputs, state.vectors) else {
       return try inputs.produce(ontoBase: nil, times: 1)
     }
     let merged = combine(coordinates.tasks, inputs, state)
-    let delta = try Backend.shared.multiply(coordinates.u, merged)
+    let delta = try Backend.shared.multiply(coordinates.u.converted(to: Double.self), merged)
     try inputs.produce(ontoBase: delta, times: scale)
   }
 
   /// U and Uᵀ τᵢ for all tasks; nil for other tensors and where nothing was changed.
   private static func coordinates(
-    _ inputs: MergeInputs
-  ) throws(TinctureError) -> (u: Matrix<Double>, tasks: [Matrix<Float>])? {
+    _ inputs: MergeInputs, _ store: StepStore?
+  ) throws(TinctureError) -> (u: Matrix<Float>, tasks: [Matrix<Float>])? {
     guard inputs.isMatrix, try inputs.isFinite() else { return nil }
     let weights = [Double](repeating: 1, count: inputs.modelCount)
     let tasks = try TaskMatrices(inputs, weights)
+    let kept = try store?.read(inputs.step, as: Float.self) { (numbers: Span<Float>) in
+      Matrix(rows: tasks.rows, columns: numbers.count / tasks.rows, copying: numbers)
+    }
+    guard let u = if let kept { kept } else { try vectors(of: tasks) } else { return nil }
+    if kept == nil { store?.keep(u.elements, for: inputs.step) }
+    var found: [Matrix<Float>] = []
+    for model in 0..<tasks.count {
+      let task = try tasks.read(model).converted(to: Float.self)
+      found.append(try tasks.algebra.multiply(u, task, transposing: .first))
+    }
+    return (u, found)
+  }
+
+  /// The left singular vectors of all task vectors side by side; nil where nothing was changed.
+  private static func vectors(of tasks: TaskMatrices) throws(TinctureError) -> Matrix<Float>? {
     let algebra = tasks.algebra
     var sum = Matrix<Double>(rows: tasks.rows, columns: tasks.rows)
     for model in 0..<tasks.count {
-      let task = try tasks.read(model)
-      sum.add(try algebra.gram(task, of: .rows))
+      sum.add(try algebra.gram(tasks.read(model), of: .rows))
     }
     let eigen = try algebra.eigh(sum)
     // Squares below rounding are no singular values, whatever epsilon says.
-    let limit = max(inputs[epsilon] * inputs[epsilon], 1e-14 * (eigen.values.first ?? 0))
+    let epsilon = tasks.inputs[epsilon]
+    let limit = max(epsilon * epsilon, 1e-14 * (eigen.values.first ?? 0))
     let rank = eigen.values.prefix { $0 > limit }.count
-    guard rank > 0 else { return nil }
-    let u = eigen.vectors.columns(0..<rank)
-    var found: [Matrix<Float>] = []
-    for model in 0..<tasks.count {
-      let z = try algebra.multiply(u, tasks.read(model), transposing: .first)
-      found.append(z.converted(to: Float.self))
-    }
-    return (u, found)
+    return rank > 0 ? eigen.vectors.columns(0..<rank).converted(to: Float.self) : nil
   }
 
   private func combine(

@@ -15,8 +15,8 @@ public import TinctureTensors
 /// code. The order of the models matters. A merge goes on from an earlier one's result as its first
 /// model when `merged_count`, `merged_norm` and `merged_factor` say what that was: `merge --append`.
 ///
-/// Shapes: matrices m × n; every matrix goes through the models twice, for the norm and for the output: 2 (T − 1)
-/// decompositions, O(m n min(m, n)) each. Source: Tang et al., arXiv:2501.09522.
+/// Shapes: matrices m × n; every matrix goes through the models once for the norm, T − 1 decompositions of
+/// O(m n min(m, n)), and its result is kept on the disk for the output, or found again where the disk is nearly full. Source: Tang et al., arXiv:2501.09522.
 public struct Opcm: MergeMethod {
   /// What is known about the whole model.
   public struct State: Sendable {
@@ -24,6 +24,8 @@ public struct Opcm: MergeMethod {
     let factor: Double
     /// The mean norm of the task vectors.
     let meanNorm: Double
+    /// The merged task vectors of matrices, from the pass that found the norms.
+    var merged: StepStore?
   }
 
   static let threshold = Parameter<Double>(
@@ -92,8 +94,9 @@ public struct Opcm: MergeMethod {
 
   /// Finds the norms of the task vectors and of their merger.
   public func prepare(_ session: MergeSession) async throws(TinctureError) -> State {
+    let store = session.store("opcm")
     let found = try await session.survey { (inputs) throws(TinctureError) in
-      try Self.squaredNorms(inputs)
+      try Self.squaredNorms(inputs, store)
     }
     var merged = 0.0
     var tasks = [Double](repeating: 0, count: found.map(\.tasks.count).max() ?? 0)
@@ -111,8 +114,8 @@ public struct Opcm: MergeMethod {
       norms[0] = Double(earlier) * (parameters?[Self.mergedNorm] ?? 0)
     }
     let mean = norms.reduce(0, +) / Double(max(1, norms.count - 1 + max(1, earlier)))
-    guard merged > 0 else { return State(factor: 1, meanNorm: mean) }
-    return State(factor: mean / merged.squareRoot(), meanNorm: mean)
+    let factor = merged > 0 ? mean / merged.squareRoot() : 1
+    return State(factor: factor, meanNorm: mean, merged: store)
   }
 
   /// What the models' task vectors are multiplied by first: a merged one by what takes its scale back.
@@ -128,19 +131,27 @@ public struct Opcm: MergeMethod {
       let shares = Self.weights(inputs).map { state.factor * $0 }
       return try inputs.produceCombination(shares, base: 1, .taskVectors)
     }
+    guard try inputs.isFinite() else {
+      return try inputs.produce(ontoBase: .notANumber(inputs.step.shape), times: state.factor)
+    }
+    let extents = inputs.step.shape.extents
+    let stored = try state.merged?.read(
+      inputs.step, as: Double.self, count: inputs.step.shape.elementCount
+    ) { Matrix(rows: extents[0], columns: extents[1], copying: $0) }
     var unused: [Double] = []
-    let merged =
-      try inputs.isFinite() ? Self.chain(inputs, &unused) : .notANumber(inputs.step.shape)
+    let merged = if let stored { stored } else { try Self.chain(inputs, &unused) }
     try inputs.produce(ontoBase: merged, times: state.factor)
   }
 
-  private static func squaredNorms(_ inputs: MergeInputs) throws(TinctureError)
-    -> (merged: Double, tasks: [Double])
-  {
+  private static func squaredNorms(
+    _ inputs: MergeInputs, _ store: StepStore
+  ) throws(TinctureError) -> (merged: Double, tasks: [Double]) {
     var (merged, tasks) = (0.0, [Double]())
     if inputs.isMatrix {
       guard try inputs.isFinite() else { return (0, []) }
-      let norm = try chain(inputs, &tasks).frobeniusNorm
+      let merged = try chain(inputs, &tasks)
+      store.keep(merged.elements, for: inputs.step)
+      let norm = merged.frobeniusNorm
       return (norm * norm, tasks)
     }
     tasks = [Double](repeating: 0, count: inputs.modelCount)
