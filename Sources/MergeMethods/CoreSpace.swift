@@ -8,7 +8,8 @@ public import TinctureTensors
 /// Vᵀ the right ones of the stacked Aᵢ. The core matrices Mᵢ = Uᵀ Bᵢ Aᵢ V are at most T r × T r and hold all of the
 /// task vectors; θ = θ₀ + α U merge(M₁, …, M_T) Vᵀ. `inner` says how: `tsv_m`, `iso_c` and `cart` are the methods of these
 /// names, `ties` keeps the share `density` of the largest elements of each matrix, elects signs and takes the mean of
-/// those that agree, `mean` and `sum` are task arithmetic. Other tensors: θ₀ + α mean(wᵢ τᵢ), or the sum.
+/// those that agree, `dare` keeps as many at random, divided by the share, and takes the mean, `dare_ties` the mean of those
+/// that agree, `mean` and `sum` are task arithmetic. Other tensors: θ₀ + α mean(wᵢ τᵢ), or the sum.
 ///
 /// Models that are the base with an adapter (`base+adapter`) give their factors, so that nothing larger than
 /// m × T r is decomposed. For other models Bᵢ = Uᵢ diag(σ)^½ and Aᵢ = diag(σ)^½ Vᵢᵀ, from the singular values above
@@ -16,11 +17,12 @@ public import TinctureTensors
 /// Source: Panariello et al., arXiv:2509.17786.
 public struct CoreSpace: MergeMethod {
   static let inner = Parameter<String>(
-    "inner", default: "tsv_m", of: ["tsv_m", "iso_c", "cart", "ties", "mean", "sum"],
+    "inner", default: "tsv_m",
+    of: ["tsv_m", "iso_c", "cart", "ties", "dare", "dare_ties", "mean", "sum"],
     "How the core matrices are merged.")
   static let density = Parameter<Double>(
     "density", default: 0.1, in: .fraction,
-    "The fraction of each core matrix's elements that stays under ties.")
+    "The fraction of each core matrix's elements that stays under ties and dare.")
 
   /// The description of the method.
   public let info = MethodInfo(

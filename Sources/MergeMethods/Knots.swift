@@ -8,7 +8,7 @@ public import TinctureTensors
 /// σ ≤ `epsilon` are left out. Zᵢ = diag(σ) Vᵢ = Uᵀ τᵢ are R × I and comparable between tasks, and θ = θ₀ + λ U merge(Z).
 /// `inner` says how: `ties` keeps the elements of each Zᵢ that are among the share `density` of largest
 /// magnitudes of the whole model, elects the sign of their sum and takes the mean of those that agree (elements
-/// that cancel exactly give zero); `mean` and `sum` are task arithmetic. For tensors that are not matrices
+/// that cancel exactly give zero); `dare_ties` keeps as many at random, divided by the share; `mean` and `sum` are task arithmetic. For tensors that are not matrices
 /// θ = θ₀ + λ mean(τᵢ), or the sum.
 ///
 /// Only U is needed, by eigenvalues of Σ τᵢ τᵢᵀ in double precision, and used in single precision; TIES looks at the
@@ -24,10 +24,11 @@ public struct Knots: MergeMethod {
   }
 
   static let inner = Parameter<String>(
-    "inner", default: "ties", of: ["ties", "mean", "sum"], "How the coordinates are merged.")
+    "inner", default: "ties", of: ["ties", "dare_ties", "mean", "sum"],
+    "How the coordinates are merged.")
   static let density = Parameter<Double>(
     "density", default: 0.2, in: .fraction,
-    "The fraction of each model's coordinates that stays under ties.")
+    "The fraction of each model's coordinates that stays under ties and dare_ties.")
   static let scale = Parameter<Double>(
     "lambda", default: 0.6, "What the merged task vector is multiplied by.")
   static let epsilon = Parameter<Double>(
@@ -41,7 +42,8 @@ public struct Knots: MergeMethod {
       "[τ₁ … τ_T] = U diag(σ) [V₁ … V_T];  θ = θ₀ + λ U merge(diag(σ) V₁, …, diag(σ) V_T)",
     source: "Stoica et al. 2025, Model merging with SVD to tie the KnOTS",
     link: "https://arxiv.org/abs/2410.19735", base: .required, models: 1...Int.max,
-    streaming: .model, parameters: [inner, density, scale, epsilon, Spectral.matrices])
+    streaming: .model,
+    parameters: [inner, density, scale, epsilon, Spectral.matrices])
 
   /// Creates the method.
   public init() {}
@@ -143,6 +145,12 @@ public struct Knots: MergeMethod {
     switch inputs[Self.inner] {
     case "ties":
       CoordinateMerge.elected(cuts: inputs.step.modelIndices.map { state.cuts[$0] ?? 0 })(tasks)
+    case "dare_ties":
+      CoordinateMerge.elected(cuts: tasks.map { _ in 0 })(
+        tasks.enumerated().map { model, z in
+          CoordinateMerge.dropped(
+            z, keeping: inputs[Self.density], inputs.random("dare", model: model))
+        })
     case "mean": CoordinateMerge.sum(times: 1 / Double(tasks.count))(tasks)
     default: CoordinateMerge.sum(times: 1)(tasks)
     }

@@ -61,6 +61,36 @@ struct CoreSpaceTests {
     #expect(nothing.largestMagnitude == 0)
   }
 
+  @Test(
+    "DARE with everything kept is the mean, and what it drops is made up for",
+    arguments: ["core_space", "knots"])
+  func dare(method: String) async throws {
+    let tasks = try lowRank(40, 30, count: 2)
+    let mean = try await merged(method, tasks, ["inner": .text("mean")])
+    let inner = method == "knots" ? "dare_ties" : "dare"
+    let whole = try await merged(
+      method, tasks, ["inner": .text(inner), "density": .number(1)])
+    let half = ["inner": ParameterValue.text(inner), "density": .number(0.5)]
+    let (one, again) = (
+      try await merged(method, tasks, half), try await merged(method, tasks, half)
+    )
+    #expect(one == again)
+    #expect(distance(one, whole) > 0.1 * whole.frobeniusNorm)
+    if method == "core_space" {
+      #expect(distance(whole, mean) < 1e-5 * mean.frobeniusNorm)
+      let alone = try await merged(
+        method, [tasks[0]], ["inner": .text("dare_ties"), "density": .number(1)])
+      #expect(distance(alone, tasks[0]) < 1e-5 * tasks[0].frobeniusNorm)
+    } else {
+      let ties = try await merged(
+        method, tasks, ["inner": .text("ties"), "density": .number(1)])
+      #expect(distance(whole, ties) < 1e-5 * ties.frobeniusNorm)
+    }
+    let nothing = try await merged(
+      method, tasks, ["inner": .text(inner), "density": .number(0)])
+    #expect(nothing.largestMagnitude == 0)
+  }
+
   @Test("A task vector of zero beside others changes nothing about the sum")
   func zero() async throws {
     let task = try lowRank(9, 12, count: 1)[0]

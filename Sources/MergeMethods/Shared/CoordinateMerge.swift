@@ -41,6 +41,19 @@ enum CoordinateMerge {
     return voices > 0 ? agreeing / Double(voices) : 0
   }
 
+  /// A matrix of which elements chosen at random stay, divided by the share of those that stay (DARE).
+  static func dropped(
+    _ matrix: Matrix<Float>, keeping density: Double, _ random: CounterRandom
+  ) -> Matrix<Float> {
+    var result = matrix
+    let scale = density > 0 ? Float(1 / density) : 0
+    let count = result.count
+    result.change { elements in
+      for i in 0..<count { elements[i] *= random.uniform(at: i) < density ? scale : 0 }
+    }
+    return result
+  }
+
   /// The magnitude from which a share of a matrix's elements lies; infinite for none.
   static func cut(keeping density: Double, of matrix: Matrix<Float>) -> Float {
     let kept = Int(density * Double(matrix.count))

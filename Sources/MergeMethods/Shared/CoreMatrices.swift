@@ -17,6 +17,8 @@ struct CoreMatrices {
     case "iso_c": try isotropic()
     case "cart": try centred()
     case "ties": elected()
+    case "dare": CoordinateMerge.sum(times: 1 / Double(cores.count))(dropped())
+    case "dare_ties": CoordinateMerge.elected(cuts: cores.map { _ in 0 })(dropped())
     case "mean": sum(times: 1 / Double(cores.count))
     default: sum(times: 1)
     }
@@ -36,13 +38,18 @@ struct CoreMatrices {
     return CoordinateMerge.elected(cuts: cuts)(narrow)
   }
 
+  private func dropped() -> [Matrix<Float>] {
+    let density = inputs[CoreSpace.density]
+    return cores.enumerated().map { model, core in
+      CoordinateMerge.dropped(
+        core.converted(to: Float.self), keeping: density, inputs.random("dare", model: model))
+    }
+  }
+
   private func isotropic() throws(TinctureError) -> Matrix<Double>? {
     let sum = sum(times: 1)
     guard sum.largestMagnitude > 0 else { return nil }
-    let svd = try decompose(sum)
-    var result = try algebra.multiply(svd.u, svd.vt)
-    result.scale(by: svd.singularValues.reduce(0, +) / Double(smallerExtent))
-    return result
+    return try algebra.isotropic(sum, keepingAbove: inputs[Spectral.tolerance])
   }
 
   private func singularVectors() throws(TinctureError) -> Matrix<Double>? {
@@ -51,8 +58,7 @@ struct CoreMatrices {
     guard rank > 0 else { return nil }
     var parts: [SVD<Double>] = []
     for core in cores where core.largestMagnitude > 0 {
-      let svd = try decompose(core)
-      parts.append(svd.prefix(min(rank, svd.rank)))
+      parts.append(try decompose(core, rank))
     }
     guard !parts.isEmpty else { return nil }
     return try JoinedDirections(parts).orthogonalized(algebra, completing: false)
@@ -66,15 +72,16 @@ struct CoreMatrices {
       var rest = core
       rest.add(mean, times: -1)
       guard rest.largestMagnitude > 0 else { continue }
-      let svd = try decompose(rest)
-      var part = svd.prefix(min(rank, svd.rank))
+      var part = try decompose(rest, rank)
       part.u.scaleColumns(by: part.singularValues)
       try algebra.multiply(part.u, part.vt, scale: inputs[Cart.scale], into: &result)
     }
     return result
   }
 
-  private func decompose(_ matrix: Matrix<Double>) throws(TinctureError) -> SVD<Double> {
-    try algebra.svdByGram(matrix, keepingAbove: inputs[Spectral.tolerance])
+  private func decompose(
+    _ matrix: Matrix<Double>, _ rank: Int
+  ) throws(TinctureError) -> SVD<Double> {
+    try algebra.svdByGram(matrix, keepingAbove: inputs[Spectral.tolerance], rank: rank)
   }
 }
