@@ -113,52 +113,6 @@ extension Backend {
       failure: 1e-6, norm: a.frobeniusNorm)
   }
 
-  /// Computes the decomposition from the eigenvalues of A Aᵀ or Aᵀ A, whichever is smaller.
-  ///
-  /// With G = A Aᵀ = U diag(σ²) Uᵀ the right vectors are Vᵀ = diag(1/σ) Uᵀ A. All of it is computed in
-  /// double precision, also for single-precision matrices. Squaring costs half the digits: a
-  /// singular value t σ₁ has a relative error of about 1e-16 / t², and its right (left) vectors are
-  /// orthonormal up to that. Singular values at or below `share` · σ₁ are left out. For
-  /// single-precision matrices the default loses nothing; for double-precision matrices it is a
-  /// compromise, and ``svd(_:)`` is the accurate way.
-  ///
-  /// - Parameters:
-  ///   - a: The matrix.
-  ///   - share: Singular values must exceed this share of the largest, at least 1e-7.
-  ///   - rank: How many of them are wanted at most; by default all.
-  /// - Returns: The decomposition, of as many singular values as are large enough.
-  /// - Throws: An error if an element is not finite, or the library fails.
-  /// - Complexity: O(m n min(m, n)), for long matrices several times faster than ``svd(_:)``; for few
-  ///   singular values the Gram matrix and its reduction to a tridiagonal one are nearly all of it.
-  public func svdByGram<Element: MatrixElement>(
-    _ a: Matrix<Element>, keepingAbove share: Double = 1e-5, rank: Int = .max
-  ) throws(TinctureError) -> SVD<Element> {
-    precondition(share >= 1e-7, "Below 1e-7 of the largest, not above \(share), is only noise.")
-    precondition(rank >= 0, "A rank of \(rank) is not possible.")
-    try Checks.finite(a, "a singular value decomposition")
-    let largest = Double(a.largestMagnitude)
-    // A power of two, so that squares stay within the range.
-    let unit = largest > 0 ? Double(sign: .plus, exponent: largest.exponent, significand: 1) : 1
-    var wide = a.converted(to: Double.self)
-    wide.divide(by: unit)
-    let side: GramSide = a.rows <= a.columns ? .rows : .columns
-    let eigen = try eigh(gram(wide, of: side), leading: min(rank, a.smallerExtent))
-    let values = eigen.values.map { max(0, $0).squareRoot() }
-    let count = values.prefix { $0 > share * (values.first ?? 0) }.count
-    let near = eigen.vectors.columns(0..<count)
-    let inverse = values[..<count].map { 1 / $0 }
-    var far =
-      try side == .rows
-      ? multiply(near, wide, transposing: .first) : multiply(wide, near)
-    if side == .rows { far.scaleRows(by: inverse) } else { far.scaleColumns(by: inverse) }
-    var result = SVD(
-      u: (side == .rows ? near : far).converted(to: Element.self),
-      singularValues: values[..<count].map { Element($0 * unit) },
-      vt: (side == .rows ? far : near.transposed()).converted(to: Element.self))
-    result.fixSigns()
-    return result
-  }
-
   /// Standard normal numbers, by the transformation of Box and Muller.
   private func gaussian<Element: MatrixElement>(
     _ rows: Int, _ columns: Int, _ random: CounterRandom, from start: Int

@@ -54,20 +54,18 @@ public struct IsoCts: MergeMethod {
       let common = tasks.smallerExtent - own * tasks.count
       let sum = try tasks.sum()
       // Where task vectors cancel each other there is nothing in common.
-      var parts: [SVD<Double>] = []
-      if sum.largestMagnitude > 0 { parts.append(try tasks.decompose(sum, rank: common)) }
+      let shared = try sum.largestMagnitude > 0 ? CommonSpace(sum, rank: common, of: tasks) : nil
       guard own > 0 else {
-        guard let whole = parts.first else { return nil }
-        return try IsoC.flattened(whole, of: tasks)
+        guard let shared else { return nil }
+        return try IsoC.flattened(shared.svd, of: tasks)
       }
-      let shared = parts
-      parts = []
+      var parts: [SVD<Double>] = []
       for model in 0..<tasks.count {
-        if let part = try Self.remainder(model, beside: shared.first, rank: own, of: tasks) {
+        if let part = try Self.remainder(model, beside: shared, rank: own, of: tasks) {
           parts.append(part)
         }
       }
-      return try Self.joined(tasks: parts, common: shared, of: tasks)
+      return try Self.joined(tasks: parts, common: shared.map { [$0.svd] } ?? [], of: tasks)
     }
   }
 
@@ -80,18 +78,19 @@ public struct IsoCts: MergeMethod {
 
   /// What a task vector has outside of the common left vectors; nil for nothing but rounding.
   private static func remainder(
-    _ model: Int, beside common: SVD<Double>?, rank: Int, of tasks: TaskMatrices
+    _ model: Int, beside common: CommonSpace?, rank: Int, of tasks: TaskMatrices
   ) throws(TinctureError) -> SVD<Double>? {
-    var rest = try tasks.read(model)
-    let least = tasks.inputs[Spectral.tolerance] * rest.frobeniusNorm
-    if let common {
-      let inside = try tasks.algebra.multiply(common.u, rest, transposing: .first)
-      try tasks.algebra.multiply(common.u, inside, scale: -1, into: &rest)
+    let task = try tasks.read(model)
+    let least = tasks.inputs[Spectral.tolerance] * task.frobeniusNorm
+    guard Spectral.completes(tasks.inputs.step.parameters) else {
+      guard task.largestMagnitude > 0 else { return nil }
+      let part =
+        if let common { try common.remainder(of: task, rank: rank, tasks) } else {
+          try tasks.decompose(task, rank: rank)
+        }
+      return part.prefix(part.singularValues.prefix { $0 > least }.count)
     }
-    let completes = Spectral.completes(tasks.inputs.step.parameters)
-    guard rest.frobeniusNorm > least || completes else { return nil }
-    let part = try tasks.decompose(rest, rank: rank)
-    return completes ? part : part.prefix(part.singularValues.prefix { $0 > least }.count)
+    return try tasks.decompose(common?.without(task, tasks.algebra) ?? task, rank: rank)
   }
 
   /// mean(σ) polar(U) polar(V).
