@@ -45,8 +45,17 @@ public struct Awd: MergeMethod {
 
   /// Finds the redundant vector.
   public func prepare(_ session: MergeSession) async throws(TinctureError) -> State {
-    guard let first = session.steps.first else { return State(coefficients: [:]) }
-    let searches = Set(session.steps.map { Self.search($0.parameters) })
+    State(coefficients: try await Self.coefficients(session))
+  }
+
+  /// The coefficients of the redundant vector, by the position of models in the recipe.
+  ///
+  /// - Parameter session: The merge; its parameters are those of the method, or of the step of this name.
+  /// - Returns: A number for each model.
+  /// - Throws: `recipe` when the search changes by tensor, and what reading throws.
+  static func coefficients(_ session: MergeSession) async throws(TinctureError) -> [Int: Double] {
+    let searches = Set(session.steps.map { search($0.parameters) })
+    guard let search = searches.first else { return [:] }
     guard searches.count == 1 else {
       throw TinctureError(
         .recipe, "awd needs one alpha, lr, iter_num and tolerance for the whole model.")
@@ -64,8 +73,7 @@ public struct Awd: MergeMethod {
         for (j, y) in own.enumerated() { gram[x][y] += products[i, j] }
       }
     }
-    let coefficients = Self.search(first.parameters).coefficients(gram)
-    return State(coefficients: Dictionary(uniqueKeysWithValues: zip(models, coefficients)))
+    return Dictionary(uniqueKeysWithValues: zip(models, search.coefficients(gram)))
   }
 
   private static func search(_ parameters: ResolvedParameters) -> Disentanglement {

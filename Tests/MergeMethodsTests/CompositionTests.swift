@@ -93,6 +93,11 @@ struct Chain: Sendable, CustomStringConvertible {
       method: "linear", values: ["weight": .number(1)], before: [("trim", half)],
       after: [("lines", [:])]),
     Chain(method: "karcher", before: [("normalize", [:])]),
+    Chain(
+      method: "ties", values: half,
+      before: [("awd", ["alpha": .number(0), "lr": .number(0.1)]), ("trim", half)],
+      // Which pairs are alike decides by signs of cosines, which rounding may turn.
+      except: [.symmetry]),
     Chain(method: "wise_ft", before: [("lines", ["alpha": .number(0.25)])]),
     Chain(method: "task_arithmetic", values: sum, after: [("svc", [:])]),
     Chain(
@@ -183,6 +188,12 @@ struct CompositionTests {
           after: [("scale", ["factor": .number(0.25)])])
       ),
       (
+        Chain(
+          method: "task_arithmetic", values: ["weight": .number(1), "lambda": .number(0.3)],
+          before: [("awd", ["alpha": .number(0.01), "lr": .number(0.05)])]),
+        Chain(method: "awd", values: ["alpha": .number(0.01), "lr": .number(0.05)])
+      ),
+      (
         Chain(method: "lines", values: ["alpha": .number(0.25)]),
         Chain(
           method: "task_arithmetic", values: Chain.sum,
@@ -194,6 +205,13 @@ struct CompositionTests {
       let distance = got.distance(to: want)
       #expect(distance < 1e-6, "\(chain): \(distance)")
     }
+    // The redundant vector is not nothing.
+    let plain = try await output(
+      Chain(
+        method: "task_arithmetic", values: ["weight": .number(1), "lambda": .number(0.3)]))
+    let without = try await output(
+      Chain(method: "awd", values: ["alpha": .number(0.01), "lr": .number(0.05)]))
+    #expect(plain.distance(to: without) > 1e-4)
   }
 
   @Test("Alpha of LiNeS makes the merged task vector as long as the mean of the models' own")

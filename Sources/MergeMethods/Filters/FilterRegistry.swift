@@ -12,6 +12,7 @@ public enum FilterRegistry {
       SparsifyingFilter.breadcrumbs,
       SignElectionFilter(),
       NormFilter(),
+      DisentanglingFilter(),
       TaskLinesFilter(),
     ],
     postprocess: [
