@@ -56,6 +56,8 @@ struct MaskEncoder {
     var bytes: [UInt8] = []
     if stored == nil { bytes.reserveCapacity(count * 4) }
     var squares = 0.0
+    var kept = ContiguousArray<Float>(repeating: 0, count: Self.block)
+    var marks = ContiguousArray<UInt8>(repeating: 0, count: Self.block)
     for start in stride(from: 0, to: count, by: Self.block) {
       let range = start..<min(start + Self.block, count)
       for index in vectors.indices {
@@ -72,13 +74,21 @@ struct MaskEncoder {
         unify(vectors, range.count, &shared)
       }
       for index in vectors.indices {
-        mark(vectors[index], thresholds[index], shared, range.count, &packers[index], &sums[index])
+        mark(
+          vectors[index], thresholds[index], shared, range.count, &kept, &marks,
+          &packers[index], &sums[index])
       }
       guard stored == nil else { continue }
-      if added != nil { for index in 0..<range.count { shared[index] = 0 - shared[index] } }
+      if added != nil {
+        shared.withUnsafeMutableBufferPointer { shared in
+          for index in 0..<range.count { shared[index] = 0 - shared[index] }
+        }
+      }
       let stored = shared.span.extracting(0..<range.count)
       Kernels.addDot(stored, stored, to: &squares)
-      shared.withUnsafeBytes { bytes.append(contentsOf: $0[..<(range.count * 4)]) }
+      shared.withUnsafeBytes {
+        bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: $0[..<(range.count * 4)]))
+      }
     }
     var experts: [EncodedVector] = []
     for (index, dtype) in dtypes.enumerated() {
@@ -125,26 +135,29 @@ struct MaskEncoder {
     }
   }
 
+  /// Marks the elements of a task vector that take part, and adds up what they are like.
   private func mark(
-    _ vector: ContiguousArray<Float>, _ threshold: Float, _ shared: ContiguousArray<Float>,
-    _ count: Int, _ packer: inout CodePacker, _ sums: inout Sums
+    _ values: ContiguousArray<Float>, _ threshold: Float, _ common: ContiguousArray<Float>,
+    _ count: Int, _ kept: inout ContiguousArray<Float>, _ marks: inout ContiguousArray<UInt8>,
+    _ packer: inout CodePacker, _ sums: inout Sums
   ) {
-    var marks = ContiguousArray<UInt8>(repeating: 0, count: count)
-    for index in 0..<count {
-      let (value, common) = (vector[index], shared[index])
-      let takesPart =
-        kind == .emr
-        ? value > 0 && common > 0 || value < 0 && common < 0
-        : value.magnitude > threshold * (common - value).magnitude
-      sums.vector += Double(value.magnitude)
-      sums.squaredNorm += Double(value) * Double(value)
-      guard takesPart else { continue }
-      marks[index] = 1
-      sums.masked += Double(common.magnitude)
-      sums.product += Double(value) * Double(common)
-      sums.squares += Double(common) * Double(common)
+    let vector = values.span.extracting(0..<count)
+    let shared = common.span.extracting(0..<count)
+    var allKept = kept.mutableSpan
+    var own = allKept._mutatingExtracting(0..<count)
+    var allMarks = marks.mutableSpan
+    var bits = allMarks._mutatingExtracting(0..<count)
+    if kind == .emr {
+      Kernels.markElected(vector, of: shared, kept: &own, marks: &bits)
+    } else {
+      Kernels.markOwn(vector, of: shared, threshold: threshold, kept: &own, marks: &bits)
     }
-    packer.append(marks.span)
+    Kernels.addMagnitudes(vector, to: &sums.vector)
+    Kernels.addDot(vector, vector, to: &sums.squaredNorm)
+    Kernels.addMagnitudes(own.span, to: &sums.masked)
+    Kernels.addDot(vector, own.span, to: &sums.product)
+    Kernels.addDot(own.span, own.span, to: &sums.squares)
+    packer.append(bits.span)
   }
 }
 

@@ -44,6 +44,27 @@ TINCTURE_KERNEL void tincture_count_own(
   }
 }
 
+TINCTURE_KERNEL void tincture_mark_elected(
+    const float *restrict x, const float *restrict common, float *restrict kept,
+    uint8_t *restrict marks, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    int own = ((x[i] > 0.0f) & (common[i] > 0.0f)) | ((x[i] < 0.0f) & (common[i] < 0.0f));
+    kept[i] = own ? common[i] : 0.0f;
+    marks[i] = (uint8_t)own;
+  }
+}
+
+TINCTURE_KERNEL void tincture_mark_own(
+    float lambda, const float *restrict x, const float *restrict common, float *restrict kept,
+    uint8_t *restrict marks, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    float others = float_of(magnitude_of(common[i] - x[i]));
+    int own = float_of(magnitude_of(x[i])) > lambda * others;
+    kept[i] = own ? common[i] : 0.0f;
+    marks[i] = (uint8_t)own;
+  }
+}
+
 TINCTURE_KERNEL void tincture_add_normalised(
     float low, float high, const float *restrict x, float *restrict sum, size_t n) {
   for (size_t i = 0; i < n; i++) {

@@ -48,14 +48,28 @@ public struct Emr: ElementwiseMergeMethod {
     _ block: inout ElementBlock, _ inputs: MergeInputs, state: Void,
     into output: inout MutableSpan<Float>
   ) {
+    Self.elect(&block, Array(0..<block.modelCount), inputs, into: &output)
+    Kernels.add(block.base, to: &output)
+  }
+
+  /// Adds the elected task vector of some models to zeros.
+  static func elect(
+    _ block: inout ElementBlock, _ members: [Int], _ inputs: MergeInputs,
+    into output: inout MutableSpan<Float>
+  ) {
     var sum = inputs.scratch()
-    let ones = [Float](repeating: 1, count: block.modelCount)
-    sum.use(block.count) { block.weightedSum(ones, into: &$0) }
-    for model in 0..<block.modelCount {
-      Kernels.raise(&output, to: block[model: model], whereSignIsOf: sum.prefix(block.count))
+    var weights = [Float](repeating: 0, count: block.modelCount)
+    for member in members { weights[member] = 1 }
+    sum.use(block.count) { block.weightedSum(weights, into: &$0) }
+    for member in members {
+      Kernels.raise(&output, to: block[model: member], whereSignIsOf: sum.prefix(block.count))
     }
     Kernels.takeSign(of: sum.prefix(block.count), into: &output)
-    Kernels.add(block.base, to: &output)
+  }
+
+  /// That of the masks.
+  public func completionMemory(_ plan: MergePlan, workers: Int, limit: Int) -> Int {
+    MergedOutput.maskMemory(plan.merged, workers: workers, limit: limit)
   }
 
   /// Writes the masks.

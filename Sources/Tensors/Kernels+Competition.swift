@@ -25,6 +25,43 @@ extension Kernels {
     call(x, total, &count) { x, t, c, n in tincture_count_own(threshold, x, t, c, n) }
   }
 
+  /// Marks where x and another vector have the same sign, neither being zero, and keeps the other there.
+  ///
+  /// - Parameters:
+  ///   - x: The elements.
+  ///   - common: The other vector, as many.
+  ///   - kept: Receives the other vector where it is marked, else zero.
+  ///   - marks: Receives one or zero for each element.
+  public static func markElected(
+    _ x: Span<Float>, of common: Span<Float>, kept: inout MutableSpan<Float>,
+    marks: inout MutableSpan<UInt8>
+  ) {
+    precondition(marks.count == x.count, "There must be a mark for each element.")
+    marks.withUnsafeMutableBufferPointer { marks in
+      guard let m = marks.baseAddress else { return }
+      call(x, common, &kept) { x, c, k, n in tincture_mark_elected(x, c, k, m, n) }
+    }
+  }
+
+  /// Marks where |x| > λ |common − x|, and keeps the other vector there.
+  ///
+  /// - Parameters:
+  ///   - x: The elements.
+  ///   - common: The other vector, as many.
+  ///   - threshold: λ.
+  ///   - kept: Receives the other vector where it is marked, else zero.
+  ///   - marks: Receives one or zero for each element.
+  public static func markOwn(
+    _ x: Span<Float>, of common: Span<Float>, threshold: Float, kept: inout MutableSpan<Float>,
+    marks: inout MutableSpan<UInt8>
+  ) {
+    precondition(marks.count == x.count, "There must be a mark for each element.")
+    marks.withUnsafeMutableBufferPointer { marks in
+      guard let m = marks.baseAddress else { return }
+      call(x, common, &kept) { x, c, k, n in tincture_mark_own(threshold, x, c, k, m, n) }
+    }
+  }
+
   /// sum += sign(x) s, where s is the place of |x| between two bounds, from 0 to 1.
   public static func addNormalised(
     _ x: Span<Float>, between bounds: ClosedRange<Float>, to sum: inout MutableSpan<Float>

@@ -41,6 +41,24 @@ struct MergeEngineTests {
     #expect(values == [Float](repeating: 0.5, count: 5003))
   }
 
+  @Test("Masks take the memory of the tensors that may wait to be written, within the limit or one")
+  func masks() throws {
+    let plan = try EngineFixture().plan()
+    let most = plan.steps.map(\.elements.count).max() ?? 0
+    func memory(_ workers: Int, _ limit: Int, keepsTensors: Bool = false) -> Int {
+      MergedOutput.maskMemory(
+        plan.steps, workers: workers, limit: limit, keepsTensors: keepsTensors)
+    }
+    let (one, two) = (memory(1, 1), memory(1, 1 << 30))
+    #expect(one > 4 * most)
+    let second = plan.steps.map(\.elements.count).sorted(by: >)[1]
+    #expect(two >= one + 4 * second)
+    #expect(memory(2, 1 << 30) > two)
+    let engine = MergeEngine(workers: 2, memoryLimit: 1 << 30)
+    let emr = MergePlan(method: Emr(), steps: plan.steps, layout: plan.layout)
+    #expect(engine.peakBytes(of: emr) >= memory(2, 1 << 30))
+  }
+
   @Test(
     "Steps share the memory limit, and one that needs more runs alone",
     arguments: [1, 1 << 17, 1 << 30])

@@ -52,6 +52,35 @@ extension ElementwiseTwin {
 
 @Suite("Kernels of models that compete")
 struct CompetitionKernelTests {
+  @Test("Marks say where an element is a task's, and what is kept there", arguments: [1, 15, 4097])
+  func marks(count: Int) {
+    let x = Floats(Adversarial.ordinary(count, seed: 61))
+    let common = Floats(
+      Adversarial.ordinary(count, seed: 62).enumerated().map { $0 % 7 == 0 ? 0 : $1 })
+    for threshold in [Float(0.4), nil] {
+      var kept = ContiguousArray<Float>(repeating: 9, count: count)
+      var marks = ContiguousArray<UInt8>(repeating: 9, count: count)
+      var keptSpan = kept.mutableSpan
+      var markSpan = marks.mutableSpan
+      if let threshold {
+        Kernels.markOwn(
+          x.span, of: common.span, threshold: threshold, kept: &keptSpan, marks: &markSpan)
+      } else {
+        Kernels.markElected(x.span, of: common.span, kept: &keptSpan, marks: &markSpan)
+      }
+      var found = 0
+      for index in 0..<count {
+        let (own, all) = (x.span[index], common.span[index])
+        let isOwn =
+          threshold.map { own.magnitude > $0 * (all - own).magnitude }
+          ?? (own > 0 && all > 0 || own < 0 && all < 0)
+        #expect(marks[index] == (isOwn ? 1 : 0) && kept[index] == (isOwn ? all : 0))
+        found += isOwn ? 1 : 0
+      }
+      #expect(count < 4097 || found > 0 && found < count)
+    }
+  }
+
   @Test(
     "A balance is the exponential of the size times the tangent of the agreement",
     arguments: [Float(0.02)...0.7, 0.5...0.5], [1, 8, 300])

@@ -71,6 +71,12 @@ void tincture_take_sign(const float *sum, float *y, size_t n);
 // Where |x| > lambda |total - x|: count += 1.
 void tincture_count_own(
     float lambda, const float *x, const float *total, float *count, size_t n);
+// marks = x and common have the same sign, neither being zero; kept = marks ? common : 0.
+void tincture_mark_elected(
+    const float *x, const float *common, float *kept, uint8_t *marks, size_t n);
+// marks = |x| > lambda |common - x|; kept = marks ? common : 0.
+void tincture_mark_own(
+    float lambda, const float *x, const float *common, float *kept, uint8_t *marks, size_t n);
 // sum += sign(x) (clamp(|x|, low, high) - low) / (high - low).
 void tincture_add_normalised(float low, float high, const float *x, float *sum, size_t n);
 // y = exp(models (s^2 - 1)) tanh(x sum) with s = (clamp(|x|, low, high) - low) / (high - low), in double

@@ -27,13 +27,15 @@ public struct MergeEngine: Sendable {
     return .fitting(memoryLimit / workers, inputs: inputs)
   }
 
-  /// The peak of working memory that a plan needs, in bytes: the largest steps that run together.
+  /// The peak of working memory that a plan needs, in bytes: the largest steps that run together, or what is
+  /// written after them.
   public func peakBytes(of plan: MergePlan) -> Int {
     let tuning = tuning(for: plan)
     let costs = plan.steps.map { StepCost(of: $0, method: plan.method, tuning: tuning).bytes }
     let largest = costs.max() ?? 0
     let together = costs.sorted(by: >).prefix(workers).reduce(0, +)
-    return max(largest, min(together, memoryLimit))
+    let after = plan.method.completionMemory(plan, workers: workers, limit: memoryLimit)
+    return max(largest, min(together, memoryLimit), after)
   }
 
   /// Carries a plan out.
@@ -65,7 +67,9 @@ public struct MergeEngine: Sendable {
     report.resumedSteps = plan.steps.count - remaining.count
     report.inputBytes = plan.inputBytes
     report.outputBytes = plan.outputBytes
-    report.peakBytes = pool.budget.peak
+    report.peakBytes = max(
+      pool.budget.peak,
+      plan.method.completionMemory(plan, workers: workers, limit: memoryLimit))
     return report
   }
 

@@ -35,16 +35,20 @@ public struct MergedOutput: Sendable {
   ///   - masks: The codec and the tasks.
   ///   - models: The positions of the tasks' models in the recipe.
   ///   - session: The merge.
+  ///   - arrangement: What the tasks have of a tensor; nil for masks of all.
   /// - Throws: What reading and writing throw.
   /// - Complexity: One pass over the base, the models and the output.
-  public func write(_ masks: TaskMasks, of models: [Int], _ session: MergeSession)
-    async throws(TinctureError)
-  {
+  public func write(
+    _ masks: TaskMasks, of models: [Int], _ session: MergeSession,
+    arrangement: (@Sendable (String) -> TaskMasks.Layout)? = nil
+  ) async throws(TinctureError) {
     var masks = masks
-    // Masks and the shared vector of a tensor are kept until it is written.
-    let largest = session.steps.map(\.shape.elementCount).max() ?? 0
-    let bytes = 4 * largest + masks.tasks.count * (largest / 8) + 1
-    masks.workers = max(1, min(session.workers, session.memoryLimit / bytes))
+    let ahead = Self.tensorsAhead(
+      session.steps, workers: session.workers, limit: session.memoryLimit,
+      keepsTensors: arrangement != nil
+    ).count
+    masks.ahead = ahead
+    masks.workers = max(1, min(session.workers, ahead))
     let interruption = session.interruption
     masks.check = { () throws(TinctureError) in try interruption.check() }
     var steps: [String: MergeStep] = [:]
@@ -60,8 +64,48 @@ public struct MergedOutput: Sendable {
       let readers = models.map { model in
         step.modelIndices.firstIndex(of: model).map { step.models[$0] } ?? base
       }
-      return TaskMasks.Tensor(base: ReaderSource(base), tasks: readers.map { ReaderSource($0) })
+      return TaskMasks.Tensor(
+        base: ReaderSource(base), tasks: readers.map { ReaderSource($0) },
+        layout: arrangement?(name) ?? TaskMasks.Layout())
     }
+  }
+
+  /// The memory that writing this bank takes.
+  ///
+  /// - Parameters:
+  ///   - steps: The steps that merge.
+  ///   - workers: How many tensors are encoded at a time.
+  ///   - limit: Bytes that should not be exceeded; the largest tensor must be held all the same.
+  ///   - keepsTensors: Whether tasks may have tensors of their own.
+  /// - Returns: Bytes for the tensors that are encoded and not yet written, and for blocks and windows.
+  public static func maskMemory(
+    _ steps: [MergeStep], workers: Int, limit: Int, keepsTensors: Bool = false
+  ) -> Int {
+    let ahead = tensorsAhead(steps, workers: workers, limit: limit, keepsTensors: keepsTensors)
+    // Each worker has a window and a block of every model, and of the base, the merged tensor and the vector.
+    let inputs = 3 + (steps.map(\.models.count).max() ?? 0)
+    let blocks = min(workers, max(1, ahead.count)) * inputs * ((1 << 17) + (1 << 16))
+    return ahead.reduce(0, +) + blocks
+  }
+
+  /// The bytes of as many of the largest tensors as may be encoded and not yet written.
+  private static func tensorsAhead(
+    _ steps: [MergeStep], workers: Int, limit: Int, keepsTensors: Bool
+  ) -> [Int] {
+    var largest: [String: Int] = [:]
+    for step in steps {
+      // Single precision for what leads back to the base, and a bit for each task, or tensors of their own.
+      let (count, models) = (step.shape.elementCount, step.models.count)
+      let own = step.dtype.byteWidth.map { $0 * models * count } ?? 0
+      largest[step.name] = max(4 * count + models * (count / 8 + 1), keepsTensors ? own : 0)
+    }
+    var (ahead, total) = ([Int](), 0)
+    for bytes in largest.values.sorted(by: >).prefix(2 * workers) {
+      guard ahead.isEmpty || total + bytes <= limit else { break }
+      ahead.append(bytes)
+      total += bytes
+    }
+    return ahead
   }
 }
 

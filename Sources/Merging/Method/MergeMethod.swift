@@ -104,6 +104,15 @@ public protocol MergeMethod: Sendable {
   func complete(_ output: MergedOutput, _ session: MergeSession, state: State)
     async throws(TinctureError)
 
+  /// The memory that ``complete(_:_:state:)`` takes, which begins when all steps are done.
+  ///
+  /// - Parameters:
+  ///   - plan: The plan.
+  ///   - workers: How many steps are carried out at a time.
+  ///   - limit: Bytes of working memory for the whole merge.
+  /// - Returns: Bytes; 0 when it takes no more than steps do.
+  func completionMemory(_ plan: MergePlan, workers: Int, limit: Int) -> Int
+
   /// Says which tensors are written besides the one that a step is named after.
   ///
   /// A method that says some writes all their elements in `merge`, by `inputs.write(extra:_:)`.
@@ -192,6 +201,8 @@ extension MergeMethod {
   public func requireFacilities() throws(TinctureError) {}
   /// Nothing.
   public func externalState(_ parameters: ResolvedParameters) -> [UInt8] { [] }
+  /// No more than steps take.
+  public func completionMemory(_ plan: MergePlan, workers: Int, limit: Int) -> Int { 0 }
   /// No working memory.
   public func workingMemory(_ parameters: ResolvedParameters, _ scope: WorkingScope)
     -> WorkingMemory

@@ -54,6 +54,11 @@ extension Planner {
         "\(info.name) learns from whole models, so that no step can stand before or after it. Give its"
         + " result a name and let a second recipe with task_arithmetic go on from it."
     }
+    if info.makesParts {
+      return
+        "\(info.name) makes models of single tasks out of the models as they are, so that no step can stand before"
+        + " or after it. Remove preprocess and postprocess."
+    }
     if recipe.base == nil {
       if case .slices(let slices) = recipe.inputs, slices.allSatisfy({ $0.base != nil }) {
         return nil
