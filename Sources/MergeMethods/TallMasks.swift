@@ -6,8 +6,8 @@ public import TinctureTensors
 ///
 /// τ is the sum of the task vectors, or what TIES makes of them (`vector: ties`), and the merged model is θ₀ + τ. Beside it
 /// stands `tasks.bank` with mᵢ = [|τᵢ| > λᵢ |τ − τᵢ|], one bit for an element, so that OUTPUT#TASK is θ₀ + mᵢ τ, with the base
-/// taken from the merged model. λᵢ was chosen between 0.2 and 0.6 for each task by validation in the paper; the default
-/// is in the middle. The merged model itself is of little use beyond that: `consensus` makes one that is.
+/// taken from the merged model. λᵢ is chosen between 0.2 and 0.6 for each task by validation, as in the paper, where the recipe names
+/// a suite under `data`: the smallest one with which the task's model does best; the default is in the middle. The merged model itself is of little use beyond that: `consensus` makes one that is.
 /// Masks are made over what the merged model has after rounding. Complexity: O(n) for each model in two passes, with TIES
 /// in five. Source: Wang et al., arXiv:2405.07813.
 public struct TallMasks: ElementwiseMergeMethod {
@@ -19,6 +19,8 @@ public struct TallMasks: ElementwiseMergeMethod {
     source: "Wang et al. 2024, Localizing task information (TALL-masks)",
     link: "https://arxiv.org/abs/2405.07813", base: .required, models: 1...Int.max,
     streaming: .model, makesParts: true,
+    validated: ValidatedParameter(
+      MultiTaskVector.threshold.declaration.name, candidates: [0.2, 0.3, 0.4, 0.5, 0.6]),
     parameters: [
       MultiTaskVector.threshold, MultiTaskVector.vector, MultiTaskVector.density, TaskNames.task,
     ],
@@ -42,17 +44,7 @@ public struct TallMasks: ElementwiseMergeMethod {
   public func check(_ plan: MergePlan) throws(TinctureError) {
     try MultiTaskVector.check(plan)
     let merged = plan.merged
-    var thresholds: [Int: Double] = [:]
-    for step in merged {
-      for (model, own) in zip(step.modelIndices, step.parameters[MultiTaskVector.threshold]) {
-        guard thresholds.updateValue(own, forKey: model) ?? own == own else {
-          throw TinctureError(
-            .recipe,
-            "tall_mask_lambda needs one value for each model, not one that changes by tensor.",
-            at: .init(tensor: step.name))
-        }
-      }
-    }
+    _ = try MultiTaskVector.thresholds(merged, MultiTaskVector.threshold)
     _ = try TaskNames.all(merged)
   }
 
@@ -70,17 +62,17 @@ public struct TallMasks: ElementwiseMergeMethod {
     Kernels.add(block.base, to: &output)
   }
 
+  /// That of the masks.
+  public func completionMemory(_ plan: MergePlan, workers: Int, limit: Int) -> Int {
+    MergedOutput.maskMemory(plan.merged, workers: workers, limit: limit)
+  }
+
   /// Writes the masks.
   public func complete(_ output: MergedOutput, _ session: MergeSession, state: TiesState)
     async throws(TinctureError)
   {
     let tasks = try TaskNames.all(session.steps)
-    var thresholds: [Int: Double] = [:]
-    for step in session.steps {
-      for (model, own) in zip(step.modelIndices, step.parameters[MultiTaskVector.threshold]) {
-        thresholds[model] = own
-      }
-    }
+    let thresholds = try MultiTaskVector.thresholds(session.steps, MultiTaskVector.threshold)
     let masks = TaskMasks(
       BankCodec(.tall),
       tasks: tasks.map { task in

@@ -59,7 +59,7 @@ public struct MergeJob: Sendable {
     return try planner.plan()
   }
 
-  private func planner(
+  func planner(
     _ recipe: Recipe, _ position: Int
   ) throws(TinctureError) -> Planner {
     var stages: [String: FilePath] = [:]
@@ -122,6 +122,9 @@ public struct MergeJob: Sendable {
         try checkInputs(of: planner, outside: output(of: position))
         let measured = try statistics[position].measure(planner, interruption, observer)
         if let measured { planner = try self.planner(measured, position) }
+        if let chosen = try await validated(planner, position, interruption, observer) {
+          planner = try self.planner(chosen, position)
+        }
         let plan = try planner.plan()
         planned(recipes[position], plan)
         reports.append(try await carryOut(plan, planner, position, interruption, observer))

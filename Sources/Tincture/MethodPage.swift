@@ -38,6 +38,13 @@ public struct MethodPage: Sendable {
     }
   }
 
+  /// What can be chosen by validation, in words; nil when nothing.
+  public var chooses: String? {
+    info.validated.map { parameter in
+      "\(parameter.name) for each task from \(parameter.list), on the suite that a recipe names under `data`"
+    }
+  }
+
   /// What the method does, in one sentence, with a mark where it is experimental.
   public var summary: String {
     info.isExperimental ? "Experimental: \(info.summary)" : info.summary
@@ -67,6 +74,7 @@ public struct MethodPage: Sendable {
         + (info.isExperimental ? ", experimental" : ""),
     ]
     if let needs { lines.append("needs    \(needs)") }
+    if let chooses { lines.append("chooses  \(chooses)") }
     if !info.aliases.isEmpty { lines.append("aliases  \(info.aliases.joined(separator: ", "))") }
     if !info.parameters.isEmpty {
       lines += ["", "parameters"]
@@ -104,6 +112,7 @@ public struct MethodPage: Sendable {
 
       """
     if let needs { text += "\nNeeds \(needs) (<doc:Statistics>).\n" }
+    if let chooses { text += "\nChooses \(chooses) (<doc:Recipes>).\n" }
     if !info.parameters.isEmpty {
       text += "\n## Parameters\n\n| name | values | default | meaning |\n|---|---|---|---|\n"
       for parameter in info.parameters {

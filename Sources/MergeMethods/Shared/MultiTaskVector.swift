@@ -28,6 +28,30 @@ enum MultiTaskVector {
     try plan.requireOneValue(of: ["vector", "density"])
   }
 
+  /// The thresholds of masks by the positions of models in the recipe.
+  ///
+  /// - Parameters:
+  ///   - steps: The steps that merge.
+  ///   - threshold: The parameter.
+  /// - Returns: One value for each model.
+  /// - Throws: `recipe` when a value changes by tensor.
+  static func thresholds(_ steps: [MergeStep], _ threshold: PerModelParameter<Double>)
+    throws(TinctureError) -> [Int: Double]
+  {
+    var found: [Int: Double] = [:]
+    for step in steps {
+      for (model, own) in zip(step.modelIndices, step.parameters[threshold]) {
+        guard found.updateValue(own, forKey: model) ?? own == own else {
+          throw TinctureError(
+            .recipe,
+            "tall_mask_lambda needs one value for each model, not one that changes by tensor.",
+            at: .init(tensor: step.name))
+        }
+      }
+    }
+    return found
+  }
+
   /// Thresholds and signs of TIES, where it is asked for.
   static func prepare(_ session: MergeSession) async throws(TinctureError) -> TiesSelection? {
     guard let parameters = session.steps.first?.parameters, parameters[vector] == "ties" else {

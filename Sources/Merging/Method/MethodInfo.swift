@@ -71,6 +71,8 @@ public struct MethodInfo: Sendable {
   public let makesParts: Bool
   /// What must be known of each model besides its weights; nil when nothing.
   public let statistics: StatisticsKind?
+  /// What is chosen for each model on the examples that a recipe names under `data`; nil when nothing.
+  public let validated: ValidatedParameter?
   /// Whether models may be LoRA adapters, whose factors the method takes as they are.
   public let takesAdapters: Bool
   /// Whether what it does may change, since its source says too little to be followed exactly.
@@ -93,8 +95,9 @@ public struct MethodInfo: Sendable {
     name: String, aliases: [String] = [], title: String, summary: String, formula: String,
     source: String, link: String? = nil, base: BaseUse, models: ClosedRange<Int>,
     streaming: StreamingClass, isRandom: Bool = false, learns: Bool = false,
-    makesParts: Bool = false, statistics: StatisticsKind? = nil, takesAdapters: Bool = false,
-    isExperimental: Bool = false, parameters: [any DeclaresParameter] = [], presets: [Preset] = []
+    makesParts: Bool = false, statistics: StatisticsKind? = nil,
+    validated: ValidatedParameter? = nil, takesAdapters: Bool = false, isExperimental: Bool = false,
+    parameters: [any DeclaresParameter] = [], presets: [Preset] = []
   ) {
     self.name = name
     self.aliases = aliases
@@ -110,6 +113,7 @@ public struct MethodInfo: Sendable {
     self.learns = learns
     self.makesParts = makesParts
     self.statistics = statistics
+    self.validated = validated
     self.takesAdapters = takesAdapters
     self.isExperimental = isExperimental
     self.parameters = parameters.map(\.declaration)

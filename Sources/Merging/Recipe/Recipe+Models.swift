@@ -56,6 +56,28 @@ extension Recipe {
     return other
   }
 
+  /// The same recipe with values of a parameter beside its models.
+  ///
+  /// - Parameters:
+  ///   - values: The value of each model.
+  ///   - parameter: The name of the parameter.
+  /// - Returns: A recipe without a section `data`; models without a value are as they were.
+  package func validated(_ values: [ModelReference: Double], of parameter: String) -> Recipe {
+    var other = self
+    let position = data?.position ?? method.position
+    other.data = nil
+    guard case .models(var entries) = inputs else { return other }
+    for index in entries.indices {
+      guard let value = values[entries[index].reference] else { continue }
+      entries[index].parameters.entries.append(
+        .init(
+          name: parameter, setting: .value(.number(value)), position: position,
+          settingPosition: position))
+    }
+    other.inputs = .models(entries)
+    return other
+  }
+
   private static func measured(
     _ inputs: RecipeInputs, _ files: [ModelReference: String], at position: SourcePosition
   ) -> RecipeInputs {

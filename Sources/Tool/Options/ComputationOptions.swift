@@ -43,7 +43,8 @@ struct MachineOptions: ParsableArguments {
     settings.machine.usesHalfPrecision = bf16
     let learns = recipes.contains {
       guard let info = AllMethods.method(named: $0.method.value)?.info else { return false }
-      return info.learns || info.statistics?.command != nil && $0.data != nil
+      let usesData = info.statistics?.command != nil || info.validated != nil
+      return info.learns || usesData && $0.data != nil
     }
     if learns { try prepare(engines) }
   }

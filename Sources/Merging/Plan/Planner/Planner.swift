@@ -184,10 +184,43 @@ public struct Planner {
             + (recipe.source.origin == .file
               ? "add 'data' with a 'suite' to the recipe." : "name a suite by --data.")))
     } else if !method.learns, method.statistics?.command == nil, let data = recipe.data {
+      guard let validated = method.validated else {
+        problems.add(
+          recipe.error(
+            at: data.position, "\(method.name) learns nothing from data; remove 'data'."))
+        return
+      }
+      check(validated, data, recipe, &problems)
+    }
+  }
+
+  /// Says of a recipe whether a parameter can be chosen on its data.
+  private static func check(
+    _ validated: ValidatedParameter, _ data: LearningData, _ recipe: Recipe,
+    _ problems: inout ProblemList
+  ) {
+    guard case .models(let entries) = recipe.inputs else {
       problems.add(
         recipe.error(
-          at: data.position, "\(method.name) learns nothing from data; remove 'data'."))
+          at: data.position,
+          "\(validated.name) can be chosen by 'data' for whole models only; remove 'data'."))
+      return
     }
+    for table in [recipe.parameters] + entries.map(\.parameters) {
+      guard let given = table[validated.name] else { continue }
+      problems.add(
+        recipe.error(
+          at: given.position,
+          "The recipe gives \(validated.name), and by 'data' what to choose it on; remove one of them."
+        ))
+    }
+  }
+
+  /// What is chosen on the recipe's data while it is carried out, and the models.
+  package var validation: (parameter: ValidatedParameter, models: [ModelInput])? {
+    guard let parameter = method.info.validated, recipe.data != nil else { return nil }
+    let references = recipe.inputModels(withoutBase: method.info.separatesBase)
+    return (parameter, references.compactMap { positions[$0].map { models[$0] } })
   }
 
   /// Makes the plan.
@@ -208,6 +241,11 @@ public struct Planner {
     plannedStatistics?.report(recipe, to: &problems)
     try problems.finish()
     if let note = plannedStatistics?.note { notes.append(note) }
+    if let (parameter, models) = validation {
+      notes.append(
+        "\(parameter.name) is chosen for each task from \(parameter.list), by \(parameter.candidates.count)"
+          + " merges that go before and \(parameter.candidates.count * models.count) evaluations.")
+    }
     noteFilterCosts(drafts)
     guard !drafts.isEmpty else {
       throw recipe.error(at: recipe.method.position, "The recipe makes no tensor at all.")
