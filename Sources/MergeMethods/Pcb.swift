@@ -56,14 +56,6 @@ public struct Pcb: MergeMethod {
         "FlexMerge's copy, but with the fraction that it means to keep."),
     ])
 
-  /// The bounds of one model's elements.
-  public struct Limits: Sendable, Hashable {
-    /// Magnitudes are clipped to these.
-    let magnitudes: ClosedRange<Float>
-    /// Balances are clipped to these.
-    var balances: ClosedRange<Float> = 0...0
-  }
-
   /// Creates the method.
   public init() {}
 
@@ -73,7 +65,7 @@ public struct Pcb: MergeMethod {
   /// A sum, balances, and the sum of the weights.
   public func workingMemory(_ parameters: ResolvedParameters, _ scope: WorkingScope)
     -> WorkingMemory
-  { WorkingMemory(vectors: 3) }
+  { WorkingMemory(vectors: ParameterCompetition.vectors) }
 
   /// Quantiles are of whole models.
   public func check(_ plan: MergePlan) throws(TinctureError) {
@@ -86,96 +78,20 @@ public struct Pcb: MergeMethod {
   }
 
   /// Finds the bounds of every model's magnitudes, and then of its balances.
-  public func prepare(_ session: MergeSession) async throws(TinctureError) -> [Int: Limits] {
-    guard let parameters = session.steps.first?.parameters else { return [:] }
-    let (low, high) = (parameters[Self.clipLow], parameters[Self.clipHigh])
-    let magnitudes = try await session.findings(.magnitude) { _, total in
-      // Truncated in this order, as published: the upper bound is not the mirror image of the lower.
-      let upper = Int(Double(total) * (1 - high) - 1)
-      return [min(total - 1, Int(Double(total) * low)), max(0, upper)]
-    } visit: { (inputs, count) throws(TinctureError) in
-      try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
-        for (position, model) in inputs.step.modelIndices.enumerated() {
-          count(block[model: position], model)
-        }
-      }
-    }
-    let limits = magnitudes.mapValues { found in
-      Limits(magnitudes: found[0]...max(found[0], found[1]))
-    }
-    let ratio = parameters[Self.ratio]
-    let balances = try await session.findings(.value) { _, total in
-      [min(total - 1, Int(Double(total) * (1 - ratio))), total - 1]
-    } visit: { (inputs, count) throws(TinctureError) in
-      var sum = inputs.scratch()
-      var balance = inputs.scratch()
-      try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
-        addUp(&block, inputs, limits, &sum)
-        for (position, model) in inputs.step.modelIndices.enumerated() {
-          weigh(&block, position, inputs, limits, sum, &balance)
-          count(balance.prefix(block.count), model)
-        }
-      }
-    }
-    return Dictionary(
-      uniqueKeysWithValues: limits.map { model, limits in
-        var limits = limits
-        if let found = balances[model] { limits.balances = found[0]...max(found[0], found[1]) }
-        return (model, limits)
-      })
-  }
-
-  /// S of a block.
-  private func addUp(
-    _ block: inout ElementBlock, _ inputs: MergeInputs, _ limits: [Int: Limits],
-    _ sum: inout ScratchVector
-  ) {
-    let isNormalized = inputs[Self.inter] == "normalized"
-    sum.use(block.count) { sum in
-      guard isNormalized else {
-        return block.weightedSum([Float](repeating: 1, count: block.modelCount), into: &sum)
-      }
-      Kernels.clear(&sum)
-      for (position, model) in inputs.step.modelIndices.enumerated() {
-        let bounds = limits[model]?.magnitudes ?? 0...0
-        Kernels.addNormalised(block[model: position], between: bounds, to: &sum)
-      }
-    }
-  }
-
-  /// The balances of one model in a block.
-  private func weigh(
-    _ block: inout ElementBlock, _ position: Int, _ inputs: MergeInputs, _ limits: [Int: Limits],
-    _ sum: borrowing ScratchVector, _ balance: inout ScratchVector
-  ) {
-    let bounds = limits[inputs.step.modelIndices[position]]?.magnitudes ?? 0...0
-    balance.use(block.count) { balance in
-      Kernels.balance(
-        block[model: position], between: bounds, sum: sum.prefix(block.count),
-        models: block.modelCount, into: &balance)
-    }
+  public func prepare(_ session: MergeSession) async throws(TinctureError) -> ParameterCompetition {
+    guard let parameters = session.steps.first?.parameters else { return ParameterCompetition() }
+    return try await ParameterCompetition(
+      session, ratio: parameters[Self.ratio], low: parameters[Self.clipLow],
+      high: parameters[Self.clipHigh], isNormalized: parameters[Self.inter] == "normalized")
   }
 
   /// Makes one tensor.
-  public func merge(_ inputs: MergeInputs, state: [Int: Limits]) throws(TinctureError) {
+  public func merge(_ inputs: MergeInputs, state: ParameterCompetition) throws(TinctureError) {
     let scale = inputs[Self.scale]
     let weights = inputs[Self.weight].map { Float($0 * scale) }
-    var sum = inputs.scratch()
-    var balance = inputs.scratch()
-    var totals = inputs.scratch()
+    let members = Array(weights.indices)
     try inputs.produce(.taskVectors) { (block, output) throws(TinctureError) in
-      addUp(&block, inputs, state, &sum)
-      totals.use(block.count) { Kernels.clear(&$0) }
-      for (position, model) in inputs.step.modelIndices.enumerated() {
-        guard let limits = state[model] else { continue }
-        weigh(&block, position, inputs, state, sum, &balance)
-        totals.use(block.count) { totals in
-          Kernels.addBalanced(
-            block[model: position], between: limits.magnitudes, by: balance.prefix(block.count),
-            between: limits.balances, times: weights[position], to: &output, total: &totals)
-        }
-      }
-      Kernels.divide(&output, byNonzero: totals.prefix(block.count))
+      state.merge(&block, inputs, members, weights: weights, into: &output)
       Kernels.add(block.base, to: &output)
     }
   }

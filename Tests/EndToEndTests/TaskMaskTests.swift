@@ -126,7 +126,7 @@ struct TaskMaskTests {
 
   @Test(
     "FlexMerge: from one model for all tasks to the models as they were",
-    arguments: ["average", "task_arithmetic", "ties"])
+    arguments: ["average", "task_arithmetic", "ties", "pcb", "emr", "consensus_ta"])
   func flexible(inner: String) async throws {
     let (base, tuned) = try prepare(
       "flexmerge", models: 4, "inner: \(inner), size: 4", .f32)
@@ -166,6 +166,78 @@ struct TaskMaskTests {
     #expect(small.names.isEmpty)
   }
 
+  @Test(
+    "FlexMerge with masks over whole models gives the tasks of the method inside of it",
+    arguments: ["emr", "consensus_ta"])
+  func flexibleMasks(inner: String) async throws {
+    let (base, tuned) = try prepare(
+      "flexmerge", models: 4, "inner: \(inner), size: 2.2, order: cluster", .f32)
+    _ = try await run("merge", "recipe.yaml", "merged")
+    _ = try await run("bank", "verify", "merged/tasks.bank")
+    if inner == "emr" {
+      try workshop.write(
+        "emr.yaml",
+        try workshop.text("recipe.yaml").replacing("flexmerge", with: "emr")
+          .split(separator: "\nparameters:")[0] + "\n")
+      _ = try await run("merge", "emr.yaml", "whole")
+    }
+    try move()
+    for (task, model) in zip(["cars", "sun", "dtd", "mnist"], tuned) {
+      let saved = try await extracted(task)
+      guard inner == "emr" else {
+        let common = try SavedModel("moved", in: workshop)
+        for name in base.names {
+          let (origin, merged) = (base.values(name), try #require(common[name]).values)
+          for index in origin.indices {
+            let own = model.values(name)[index] - origin[index]
+            let all = merged[index] - origin[index]
+            let isOwn = own.magnitude > 0.3 * (all - own).magnitude
+            let got = try #require(saved[name]).values[index]
+            #expect((got - (isOwn ? merged[index] : origin[index])).magnitude < 1e-6)
+          }
+        }
+        continue
+      }
+      _ = try await run("extract", "whole", "--task", task, "--output", "whole-\(task)")
+      let wanted = try SavedModel("whole-\(task)", in: workshop)
+      for name in base.names { #expect(saved[name]?.values == wanted[name]?.values) }
+    }
+  }
+
+  @Test(
+    "With masks FlexMerge keeps the tensors of tasks outside of the largest cluster, within its size"
+  )
+  func partialMasks() async throws {
+    let (base, tuned) = try prepare(
+      "flexmerge", models: 4, "inner: emr, size: 3.2, order: right_to_left", .f32)
+    _ = try await run("merge", "recipe.yaml", "merged")
+    func bytes(_ name: String) throws -> Int {
+      try Data(contentsOf: workshop.url("merged/" + name)).count
+    }
+    let whole = 4 * base.names.reduce(0) { $0 + base.values($1).count }
+    // Headers are of a size of their own in such small models.
+    let header = try Data(contentsOf: workshop.url("merged/tasks.bank")).prefix(8)
+    let length = header.reversed().reduce(0) { $0 << 8 | Int($1) }
+    #expect(try bytes("tasks.bank") - length - 8 <= whole * 22 / 10)
+    let first = try Data(contentsOf: workshop.url("merged/tasks.bank"))
+    _ = try await run("merge", "recipe.yaml", "merged", "--force", "--workers", "3")
+    #expect(try Data(contentsOf: workshop.url("merged/tasks.bank")) == first)
+    try move()
+    var (kept, changed) = (0, 0)
+    for (task, model) in zip(["cars", "sun", "dtd", "mnist"], tuned) {
+      let saved = try await extracted(task)
+      for name in base.names {
+        let got = try #require(saved[name]).values
+        let isOwn = zip(got, model.values(name)).allSatisfy { ($0 - $1).magnitude < 1e-6 }
+        if isOwn { kept += 1 } else { changed += 1 }
+      }
+    }
+    #expect(kept > 0 && changed > 0)
+    _ = try prepare("flexmerge", models: 4, "inner: emr, size: 2", .f32)
+    let refused = try await run("plan", "recipe.yaml", ends: 65)
+    #expect(refused.errors.contains("take the room of 2.125 at least"))
+  }
+
   @Test("A half reset takes half of the modules of each kind, layer by layer")
   func halfReset() async throws {
     let base = TinyModel.llama(1, layers: 4)
@@ -199,6 +271,9 @@ struct TaskMaskTests {
     try workshop.write("recipe.yaml", text)
     let same = try await run("plan", "recipe.yaml", ends: 65)
     #expect(same.errors.contains("task 'cars'"))
+    try workshop.write("steps.yaml", text + "preprocess: [awd]\n")
+    let steps = try await run("plan", "steps.yaml", ends: 65)
+    #expect(steps.errors.contains("no step can stand before"))
     let single = try await run(
       "merge", "--method", "emr", "--base", "base", "--model", "tuned-cars", "x.safetensors",
       ends: 64)
@@ -209,32 +284,84 @@ struct TaskMaskTests {
     #expect(varied.errors.contains("ratio"))
   }
 
+  /// A recipe for two of the bundled experts.
+  private func recipe(_ method: String, _ parameters: String = "", _ data: String = "") -> String {
+    """
+    merge_method: \(method)
+    base_model: \(Self.vision)/pretrained.safetensors
+    models:
+      - model: \(Self.vision)/expert_optdigits.safetensors
+        parameters: {task: optdigits}
+      - model: \(Self.vision)/expert_style.safetensors
+        parameters: {task: style}
+    \(parameters)
+    \(data)
+    """
+  }
+
+  @Test(
+    "The thresholds of TALL masks are those with which tasks do best",
+    .enabled(if: (try? LibTorchSearch().find()) != nil, "LibTorch is not installed"))
+  func validated() async throws {
+    let data = "data: {suite: \(Self.vision)/suite.yaml, limit: 150}"
+    try workshop.write("chosen.yaml", recipe("tall_masks", "", data))
+    let plan = try await workshop.start(["plan", "chosen.yaml"] + Workshop.libTorch()).end()
+    expect(plan, ends: 0)
+    #expect(
+      plan.output.contains("is chosen for each task")
+        || plan.errors.contains("is chosen for each task"))
+    let merge = try await workshop.start(["merge", "chosen.yaml", "chosen"] + Workshop.libTorch())
+      .end()
+    expect(merge, ends: 0)
+    #expect(try workshop.names().allSatisfy { !$0.hasPrefix(".") })
+    var best: [String: (threshold: Double, accuracy: Double)] = [:]
+    for threshold in [0.2, 0.3, 0.4, 0.5, 0.6] {
+      try workshop.write(
+        "one.yaml", recipe("tall_masks", "parameters: {tall_mask_lambda: \(threshold)}"))
+      _ = try await run("merge", "one.yaml", "one-\(threshold)")
+      for task in ["optdigits", "style"] {
+        let found = try await accuracy("one-\(threshold)#\(task)", task, limit: 150)
+        if found > best[task]?.accuracy ?? -1 { best[task] = (threshold, found) }
+      }
+    }
+    for task in ["optdigits", "style"] {
+      let wanted = try #require(best[task]).threshold
+      for (output, model) in [("a", "chosen"), ("b", "one-\(wanted)")] {
+        _ = try await run("extract", model, "--task", task, "--output", "\(output)-\(task)")
+      }
+      let (got, one) = (
+        try SavedModel("a-\(task)", in: workshop), try SavedModel("b-\(task)", in: workshop)
+      )
+      for name in got.names { #expect(got[name]?.values == one[name]?.values, "\(task) \(name)") }
+    }
+    try workshop.write(
+      "both.yaml", recipe("tall_masks", "parameters: {tall_mask_lambda: 0.3}", data))
+    let both = try await run("plan", "both.yaml", ends: 65)
+    #expect(both.errors.contains("remove one of them"))
+    try workshop.write("other.yaml", recipe("emr", "", data))
+    #expect(try await run("plan", "other.yaml", ends: 65).errors.contains("remove 'data'"))
+  }
+
+  private func accuracy(_ model: String, _ task: String, limit: Int) async throws -> Double {
+    let arguments = [
+      "evaluate", Self.vision + "/suite.yaml", model, "--task", task, "--limit", "\(limit)",
+      "--json", "--no-cache", "--plain",
+    ]
+    let run = try await workshop.start(arguments + Workshop.libTorch()).end()
+    expect(run, ends: 0)
+    let rows = try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [[String: Any]]
+    let found = try #require(rows?.first?["accuracy"] as? [String: Double])
+    return try #require(found[task])
+  }
+
   @Test(
     "What has masks is measured by task",
     .enabled(if: (try? LibTorchSearch().find()) != nil, "LibTorch is not installed"))
   func measured() async throws {
-    try workshop.write(
-      "emr.yaml",
-      """
-      merge_method: emr
-      base_model: \(Self.vision)/pretrained.safetensors
-      models:
-        - model: \(Self.vision)/expert_optdigits.safetensors
-          parameters: {task: optdigits}
-        - model: \(Self.vision)/expert_style.safetensors
-          parameters: {task: style}
-      """)
+    try workshop.write("emr.yaml", recipe("emr"))
     _ = try await run("merge", "emr.yaml", "merged")
     func accuracy(_ model: String) async throws -> Double {
-      let arguments = [
-        "evaluate", Self.vision + "/suite.yaml", model, "--task", "style", "--limit", "200",
-        "--json", "--no-cache", "--plain",
-      ]
-      let run = try await workshop.start(arguments + Workshop.libTorch()).end()
-      expect(run, ends: 0)
-      let rows = try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [[String: Any]]
-      let found = try #require(rows?.first?["accuracy"] as? [String: Double])
-      return try #require(found["style"])
+      try await self.accuracy(model, "style", limit: 200)
     }
     let whole = try await accuracy("merged")
     #expect(try await accuracy("merged#style") == whole)

@@ -32,6 +32,22 @@ extension ConformanceCase {
       "flexmerge",
       ["size": .number(1.5), "inner": .text("ties"), "similarity": .text("euclidean")],
       except: [.symmetry]),
+    .of("flexmerge", ["inner": .text("pcb"), "order": .text("cluster")]),
+    .of(
+      "flexmerge",
+      ["size": .number(2.5), "inner": .text("pcb"), "ratio": .number(0.4)], except: [.symmetry]),
+    .of(
+      "flexmerge",
+      [
+        "size": .number(2), "similarity": .text("sign"), "linkage": .text("average"),
+        "order": .text("left_to_right"),
+      ], except: [.symmetry]),
+    .of("flexmerge", ["size": .number(2.2), "inner": .text("emr")], except: [.symmetry]),
+    .of("flexmerge", ["size": .number(2.2), "inner": .text("consensus_ta")], except: [.symmetry]),
+    .of(
+      "flexmerge",
+      ["size": .number(3.5), "inner": .text("consensus_ties"), "order": .text("right_to_left")],
+      except: [.symmetry]),
   ]
 }
 
@@ -170,6 +186,69 @@ struct CompetitionTests {
     #expect(expected.contains { $0 != 0 })
   }
 
+  @Test("FlexMerge over whole models is what is inside of it")
+  func flexible() async throws {
+    let (base, tuned) = try models(3)
+    let whole: [String: ParameterValue] = ["order": .text("cluster"), "ratio": .number(0.3)]
+    let pcb = try await merge(Pcb(), base, tuned, ["ratio": .number(0.3), "lambda": .number(0.7)])
+    let competing = try await merge(
+      FlexMerge(), base, tuned,
+      whole.merging(["inner": .text("pcb"), "lambda": .number(0.7)]) { $1 })
+    #expect(competing == pcb)
+    let emr = try await merge(Emr(), base, tuned)
+    let elected = try await merge(
+      FlexMerge(), base, tuned, whole.merging(["inner": .text("emr")]) { $1 })
+    #expect(elected == emr)
+    let linear = try #require(MethodRegistry.method(named: "task_arithmetic"))
+    let sum = try await merge(linear, base, tuned, ["weight": .number(1), "lambda": .number(0.5)])
+    for inner in ["task_arithmetic", "consensus_ta"] {
+      let mean = try await merge(
+        FlexMerge(), base, tuned,
+        whole.merging(["inner": .text(inner), "lambda": .number(1.5)]) { $1 })
+      #expect(largestDifference(mean, sum) < 1e-6)
+    }
+  }
+
+  @Test("FlexMerge competes in each cluster, by its members alone")
+  func clustered() async throws {
+    // Three copies of one change and another one far from it: the copies are merged.
+    let (base, tuned) = try models(2, [("a", [31, 20])])
+    let merged = try await merge(
+      FlexMerge(), base, [tuned[0], tuned[0], tuned[0], tuned[1]],
+      ["inner": .text("pcb"), "size": .number(2), "ratio": .number(1), "clip_low": .number(0)])
+    let origin = flat(base)
+    // Where all agree nothing competes: what is above the least balance is kept, but for the clipped top.
+    let changes = zip(flat(merged), origin).map { $0 - $1 }
+    let own = zip(flat(tuned[0]), origin).map { $0 - $1 }
+    let kept = changes.indices.filter { changes[$0] != 0 }
+    #expect(kept.count > changes.count / 2)
+    let wrong = kept.filter { (changes[$0] - own[$0]).magnitude > 2e-3 }
+    #expect(wrong.count <= 1)
+  }
+
+  @Test("FlexMerge draws clusters by the seed")
+  func drawn() async throws {
+    let (base, tuned) = try models(4, (0..<8).map { ("t\($0)", [5, 9]) })
+    let values: [String: ParameterValue] = ["order": .text("random"), "size": .number(2.5)]
+    let first = try await merge(FlexMerge(), base, tuned, values, seed: 1)
+    #expect(try await merge(FlexMerge(), base, tuned, values, seed: 1) == first)
+    #expect(try await merge(FlexMerge(), base, tuned, values, seed: 2) != first)
+  }
+
+  @Test("FlexMerge refuses what would have no effect")
+  func objections() throws {
+    let info = FlexMerge().info
+    func objection(_ values: [String: ParameterValue]) throws -> String? {
+      FlexMerge().objection(
+        to: try ResolvedParameters(for: info, values, modelCount: 4), modelCount: 4)
+    }
+    #expect(try objection([:]) == nil)
+    #expect(try objection(["inner": .text("average"), "lambda": .number(2)]) != nil)
+    #expect(try objection(["inner": .text("emr"), "lambda": .number(2)]) != nil)
+    #expect(try objection(["similarity": .text("sign")])?.contains("linkage") == true)
+    #expect(try objection(["similarity": .text("sign"), "linkage": .text("single")]) == nil)
+  }
+
   @Test("Consensus over the vector of TIES keeps what TIES sums and enough tasks need")
   func consensusOfTies() async throws {
     let (base, tuned) = try models(3)
@@ -297,5 +376,36 @@ struct CompetitionTests {
     #expect(abs(value(.average) - 0.25) < 1e-7)
     // The mean of the two points at 75°.
     #expect(abs(value(.merged) - 0.258819045) < 1e-7)
+    #expect(abs((clusters.closest(.euclidean, .single)?.value ?? 0) + 1) < 1e-7)
+  }
+
+  @Test("Signs are compared by pairs of tasks, and distances by element")
+  func comparisons() {
+    let agreement: [Double] = [8, 2, 6, 2, 8, 7, 6, 7, 8]
+    let gram: [Double] = [4, 0, 0, 0, 4, 0, 0, 0, 4]
+    var clusters = TaskClusters(gram: gram, agreement: agreement, elements: 8, count: 3)
+    #expect(clusters.closest(.sign, .single)?.value == 0.875)
+    #expect(clusters.closest(.euclidean, .merged)?.value == -1)
+    clusters.merge(1, 2)
+    #expect(clusters.closest(.sign, .single)?.value == 0.75)
+    #expect(clusters.closest(.sign, .complete)?.value == 0.25)
+    #expect(clusters.closest(.sign, .average)?.value == 0.5)
+  }
+
+  @Test("With masks a block takes a copy, what leads back, and a bit for each task")
+  func room() {
+    var clusters = TaskClusters(gram: [Double](repeating: 1, count: 16), count: 4)
+    func room(_ hasMasks: Bool) -> Int {
+      clusters.room(size: 320, elements: 80, hasMasks: hasMasks)
+    }
+    #expect(room(false) == 1280 && room(true) == 1280)
+    clusters.merge(0, 1)
+    #expect(room(false) == 960 && room(true) == 1280 && clusters.masked.isEmpty)
+    clusters.merge(0, 1)
+    // One for the model, one for the task without a mask, 80 floats, and three bits for each element.
+    #expect(room(false) == 640 && room(true) == 320 + 320 + 320 + 30)
+    #expect(clusters.masked == [0, 1, 2])
+    clusters.merge(0, 1)
+    #expect(room(true) == 320 + 320 + 40)
   }
 }

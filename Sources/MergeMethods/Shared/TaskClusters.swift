@@ -18,17 +18,23 @@ struct TaskClusters: Sendable {
   enum Similarity: String, CaseIterable {
     case cosine
     case euclidean
+    case sign
   }
 
   /// The clusters; members and clusters in the order of the recipe.
   private(set) var members: [[Int]]
   /// The inner products of the tasks' vectors.
   private let gram: [Double]
+  /// How many elements of two tasks have the same sign; empty where it is not needed.
+  private let agreement: [Double]
+  private let elements: Double
   private let count: Int
 
   /// Begins with a cluster for each task.
-  init(gram: [Double], count: Int) {
+  init(gram: [Double], agreement: [Double] = [], elements: Int = 1, count: Int) {
     self.gram = gram
+    self.agreement = agreement
+    self.elements = Double(max(1, elements))
     self.count = count
     members = (0..<count).map { [$0] }
   }
@@ -36,6 +42,25 @@ struct TaskClusters: Sendable {
   /// The largest cluster, the first of those that are.
   var main: Int {
     members.indices.max { (members[$0].count, -$0) < (members[$1].count, -$1) } ?? 0
+  }
+
+  /// The tasks that have masks over one vector where clusters have those: the largest cluster, if it is of
+  /// more than two.
+  var masked: [Int] { members[main].count > 2 ? members[main] : [] }
+
+  /// The room that the block takes, in bytes.
+  ///
+  /// - Parameters:
+  ///   - size: The bytes of one copy of the block.
+  ///   - elements: The elements of the block.
+  ///   - hasMasks: Whether clusters have masks.
+  /// - Returns: A copy for each cluster; with masks one for the merged model and one for each task without a
+  ///   mask, single precision for what leads back to the base, and a bit for each element and mask.
+  func room(size: Int, elements: Int, hasMasks: Bool) -> Int {
+    guard hasMasks else { return members.count * size }
+    let masked = masked.count
+    guard masked > 0 else { return count * size }
+    return (1 + count - masked) * size + 4 * elements + masked * elements / 8
   }
 
   /// The two clusters that are most alike, the first of several pairs.
@@ -70,7 +95,10 @@ struct TaskClusters: Sendable {
       let (own, its) = (product(left, left), product(right, right))
       let both = product(left, right)
       switch similarity {
-      case .euclidean: return -max(0, own + its - 2 * both).squareRoot()
+      case .euclidean: return -(max(0, own + its - 2 * both) / elements).squareRoot()
+      case .sign:
+        let pairs = left.flatMap { a in right.map { agreement[a * count + $0] } }
+        return pairs.reduce(0, +) / Double(pairs.count) / elements
       case .cosine:
         // Tasks that did not change the block are the same there.
         if own <= 0, its <= 0 { return 1 }
