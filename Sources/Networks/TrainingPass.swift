@@ -1,5 +1,5 @@
 internal import Synchronization
-public import TinctureTensors
+internal import TinctureTensors
 public import TinctureTorch
 
 /// What a forward pass does in training only.
