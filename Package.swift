@@ -137,9 +137,9 @@ let package = Package(
       "Training",
       [
         "TinctureTensors", "TinctureJSON", "TinctureSafetensors", "TinctureLinearAlgebra",
-        "TinctureCheckpoints", "TinctureReports", "TinctureRecipes", "TinctureTorch",
-        "TinctureNetworks", "TinctureData", "TinctureMetrics", "TinctureEvaluation",
-        "TinctureAdapters", system, yams,
+        "TinctureCheckpoints", "TinctureMerging", "TinctureReports", "TinctureRecipes",
+        "TinctureTorch", "TinctureNetworks", "TinctureData", "TinctureMetrics",
+        "TinctureEvaluation", "TinctureAdapters", system, yams,
       ]),
     .target(
       name: "Tincture", dependencies: library + [system], path: "Sources/Tincture",
@@ -232,6 +232,13 @@ let package = Package(
         "TinctureCheckpoints", "TinctureSafetensors", "TinctureJSON", "TinctureTorch",
         "TinctureNetworks", "TinctureLinearAlgebra", "TinctureTensors", "Tincture", system,
       ]),
+    tests(
+      "Training",
+      [
+        "TinctureTraining", "TinctureNetworks", "TinctureAdapters", "TinctureCheckpoints",
+        "TinctureMerging", "TinctureMergeTesting", "TinctureSafetensors", "TinctureJSON",
+        "TinctureTorch", "TinctureLinearAlgebra", "TinctureTensors", system,
+      ], resources: [.copy("Fixtures")]),
     tests(
       "EndToEnd", ["TinctureTool", "Tincture", "TinctureTorch", "TinctureLinearAlgebra"],
       resources: [.copy("Fixtures")]),

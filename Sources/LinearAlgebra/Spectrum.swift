@@ -52,6 +52,14 @@ public struct Spectrum: Sendable, Hashable {
     return values.reduce(0) { $0 + ($1 / largest) * ($1 / largest) }
   }
 
+  /// How many singular values are above a share of the largest; 0 for a matrix of zeros.
+  ///
+  /// - Parameter tolerance: The share, 0 or more.
+  /// - Returns: The rank of the matrix, where smaller singular values count as errors.
+  public func numericalRank(tolerance: Double = 1e-3) -> Int {
+    values.count { $0 > tolerance * largest }
+  }
+
   /// The least number of leading singular values that hold a share of the energy Σ σᵢ².
   ///
   /// - Parameter share: The share, 0 to 1.

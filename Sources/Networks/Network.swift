@@ -55,6 +55,23 @@ public protocol ImageEncoder: Network {
   ) throws(TinctureError) -> TorchTensor
 }
 
+/// A network from images to features that may end with scores of classes.
+public protocol ImageClassifier: ImageEncoder {
+  /// The classes of the head, or nil when there is no head.
+  var classCount: Int? { get }
+
+  /// The scores of classes before a softmax.
+  ///
+  /// - Parameters:
+  ///   - images: Normalised images [N, channels, height, width].
+  ///   - parameters: What ``Network/parameterShapes`` lists, with those of the head.
+  /// - Returns: The scores [N, classes].
+  /// - Throws: `checkpoint` for a missing parameter, `engine` when LibTorch fails.
+  func logits(
+    of images: TorchTensor, _ parameters: Parameters
+  ) throws(TinctureError) -> TorchTensor
+}
+
 extension Network {
   /// The network itself.
   public func fitted(to shapes: [String: [Int]]) throws(TinctureError) -> Self { self }

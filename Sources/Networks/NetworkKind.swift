@@ -21,6 +21,10 @@ public enum NetworkKind: String, Sendable, Hashable, CaseIterable {
   case llama
   /// ``ResNet``.
   case resnet50
+  /// ``SmallResNet``.
+  case smallResNet = "small_resnet"
+  /// ``WideResNet``.
+  case wideResNet = "wide_resnet"
   /// ``DenseNetwork``.
   case dense
 
@@ -69,12 +73,14 @@ public enum NetworkKind: String, Sendable, Hashable, CaseIterable {
     case "llama", "mistral", "qwen2", "qwen3": self = .llama
     case "vision_transformer": self = .visionTransformer
     case "resnet50": self = .resnet50
+    case "small_resnet": self = .smallResNet
+    case "wide_resnet": self = .wideResNet
     case "dense": self = .dense
     default:
       throw settings.refusal(
         "model_type",
         "is none of bert, clip, clip_text_model, clip_vision_model, dense, llama, mistral, qwen2, qwen3,"
-          + " resnet50, roberta, vision_transformer and xlm-roberta")
+          + " resnet50, roberta, small_resnet, vision_transformer, wide_resnet and xlm-roberta")
     }
   }
 
@@ -98,6 +104,8 @@ public enum NetworkKind: String, Sendable, Hashable, CaseIterable {
       case .minilm: try SentenceEncoder(configuration: configuration)
       case .llama: try Llama(configuration: configuration)
       case .resnet50: try ResNet(configuration: configuration)
+      case .smallResNet: try SmallResNet(configuration: configuration)
+      case .wideResNet: try WideResNet(configuration: configuration)
       case .dense: try DenseNetwork(configuration: configuration)
       }
     return try network.fitted(to: shapes)

@@ -138,6 +138,21 @@ extension Parameters {
     return try hook(tokens, leaving: block, mask: mask)
   }
 
+  /// In training, numbers of which each is set to zero with a probability; otherwise as they are.
+  ///
+  /// - Parameters:
+  ///   - name: A name for the place within this module, which no other place has.
+  ///   - x: The numbers.
+  ///   - probability: The probability of each to become zero, below one.
+  /// - Returns: The numbers, of which those that stay are scaled so that the expectation stays.
+  /// - Throws: `engine` when memory runs out.
+  func dropout(
+    _ name: String, _ x: TorchTensor, _ probability: Double
+  ) throws(TinctureError) -> TorchTensor {
+    guard let training = hooks.training, probability > 0 else { return x }
+    return try training.dropout(prefix + name, x, probability)
+  }
+
   /// Tells the observer, if there is one, what enters a layer.
   ///
   /// - Parameters:

@@ -271,6 +271,21 @@ struct DiffTests {
     )
   }
 
+  @Test("Filters of convolutions have spectra, too", .enabled(if: Backend.isAvailable))
+  func filters() async throws {
+    var (base, tuned) = (TinyModel(), TinyModel())
+    base["conv.weight"] = TinyTensor(.f32, [2, 1, 2, 2], [1, 1, 1, 1, 1, 1, 1, 1])
+    tuned["conv.weight"] = TinyTensor(.f32, [2, 1, 2, 2], [4, 1, 1, 1, 1, 1, 1, 5])
+    try base.write("base", in: workshop)
+    try tuned.write("tuned", in: workshop)
+    let report = try await report("diff", "base", "tuned", "--json")
+    let tensor = try #require((report["tensors"] as? [[String: Any]])?.first)
+    let spectrum = try #require((tensor["spectra"] as? [[String: Any]])?.first)
+    #expect((try #require(spectrum["largest"] as? Double) - 4).magnitude < 1e-6)
+    #expect((try #require(spectrum["stable_rank"] as? Double) - 25.0 / 16).magnitude < 1e-6)
+    #expect(spectrum["count"] as? Int == 2 && spectrum["numerical_rank"] as? Int == 2)
+  }
+
   @Test("Inspect finds the singular values of matrices", .enabled(if: Backend.isAvailable))
   func spectra() async throws {
     var model = TinyModel()
@@ -278,6 +293,7 @@ struct DiffTests {
     model["w"] = TinyTensor(.f32, [4, 6], values)
     model["b"] = TinyTensor(.f32, [6], [1, 2, 3, 4, 5, 6])
     model["odd"] = TinyTensor(.f32, [2, 2], [1, .nan, 0, 0])
+    model["conv"] = TinyTensor(.f32, [2, 1, 2, 2], [3, 0, 0, 0, 0, 0, 0, 0.002])
     try model.write("m", in: workshop)
     let report = try await report("inspect", "m", "--spectra", "--json")
     let tensors = try #require(report["tensors"] as? [[String: Any]])
@@ -288,6 +304,10 @@ struct DiffTests {
     #expect((try #require(spectrum["largest"] as? Double) - 8).magnitude < 1e-12)
     #expect((try #require(spectrum["stable_rank"] as? Double) - 85.0 / 64).magnitude < 1e-12)
     #expect(spectrum["rank_90"] as? Int == 2 && spectrum["rank_99"] as? Int == 4)
+    #expect(spectrum["numerical_rank"] as? Int == 4)
+    // Filters are the matrix of outputs by all else.
+    let filters = try #require(found["conv"] as? [String: Any])
+    #expect(filters["count"] as? Int == 2 && filters["numerical_rank"] as? Int == 1)
     let decay = try #require(spectrum["decay"] as? [[Double]])
     #expect(decay == [[1, 1], [2, 0.5], [4, 0.125]])
     let text = try await workshop.tincture("inspect", "m", "--spectra", "--workers", "3")

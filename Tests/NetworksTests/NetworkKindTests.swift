@@ -14,6 +14,7 @@ struct NetworkKindTests {
       ("open_clip", .clip), ("bert", .bert), ("bert_classifier", .bert),
       ("roberta_classifier", .roberta), ("llama", .llama), ("mistral", .llama), ("qwen2", .llama),
       ("qwen3", .llama), ("resnet", .resnet50), ("dense", .dense),
+      ("small_resnet_padding", .smallResNet), ("wide_resnet", .wideResNet),
     ])
   func recorded(name: String, kind: NetworkKind) throws {
     let recorded = try RecordedNetwork(name)
@@ -29,6 +30,11 @@ struct NetworkKindTests {
     arguments: [
       (#"{"architecture": "vit_base_patch16_224"}"#, 85_798_656),
       (#"{"architecture": "resnet50"}"#, 25_557_032 + 53_120),
+      (
+        #"{"model_type": "small_resnet", "shortcut": "padding", "num_labels": 10}"#,
+        269_722 + 1376
+      ),
+      (#"{"model_type": "wide_resnet", "num_labels": 10}"#, 36_479_194 + 17_952),
       (#"{"model_type": "clip", "text_config": {}, "vision_config": {}}"#, 151_277_313),
       (
         #"{"model_type": "bert", "vocab_size": 30522, "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072, "max_position_embeddings": 512}"#,

@@ -18,7 +18,7 @@ struct ImageTaskRunner: TaskRunner {
     self.context = context
     data = try TaskData(context)
     head = try context.head(width: network.featureWidth)
-    let classCount = (network as? ResNet)?.classCount
+    let classCount = (network as? any ImageClassifier)?.classCount
     if head == nil, classCount == nil {
       throw context.refusal("needs a 'head': the network ends with features.")
     }
@@ -43,7 +43,7 @@ struct ImageTaskRunner: TaskRunner {
       let features = try network.features(of: images, parameters)
       return try head(correction?(features) ?? features)
     }
-    guard let classifier = network as? ResNet else {
+    guard let classifier = network as? any ImageClassifier else {
       throw TinctureError(.internalError, "A network without classes has no head.")
     }
     let scores = try classifier.logits(of: images, parameters)

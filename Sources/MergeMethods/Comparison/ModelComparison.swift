@@ -5,7 +5,7 @@ public import TinctureTensors
 /// Compares the task vectors of models of one base; merges nothing.
 ///
 /// For plans that are surveyed: `MergeEngine.survey(_:interruption:observer:_:)` with `find(_:)`. For each tensor it finds norms, inner
-/// products ⟨τₐ, τ_b⟩ and how many elements have the same sign. With `spectra`, for each matrix, also the singular
+/// products ⟨τₐ, τ_b⟩ and how many elements have the same sign. With `spectra`, for each matrix (filters of convolutions are outputs by all else), also the singular
 /// values of the task vectors, above 1e-6 of the largest, and how much of their first r singular directions two
 /// tasks share, (‖Uₐᵀ U_b‖² + ‖Vₐᵀ V_b‖²) / 2r: 1 for the same directions, r / 2m + r / 2n by chance; r is `rank`, or the rank of
 /// the task vectors where that is less. How much of one task vector lies in the span of another's left directions is
@@ -43,8 +43,9 @@ public struct ModelComparison: MergeMethod {
   {
     let words = 16 * scope.modelCount * (scope.elementCount / 64 + 1)
     let bits = min(words, 1 << 20)
-    guard scope.shape.rank == 2, parameters[Self.spectra] else { return WorkingMemory(bytes: bits) }
-    let (rows, columns) = (scope.shape.extents[0], scope.shape.extents[1])
+    guard let (rows, columns) = scope.shape.matrixExtents, parameters[Self.spectra] else {
+      return WorkingMemory(bytes: bits)
+    }
     let short = min(rows, columns)
     let kept = scope.modelCount * (min(short, parameters[Self.rank]) + short)
     let memory = FactorizationMemory(rows: rows, columns: columns, precision: .double)
@@ -96,7 +97,7 @@ public struct ModelComparison: MergeMethod {
       }
     }
     let isMatrix =
-      inputs.step.shape.rank == 2 && inputs.elementCount > 0 && inputs[spectra]
+      inputs.step.shape.matrixExtents != nil && inputs.elementCount > 0 && inputs[spectra]
       && (0..<count).allSatisfy { products[$0][$0].isFinite }
     var found = Directions()
     if isMatrix { found = try directions(inputs) }

@@ -12,6 +12,8 @@ public struct SpectrumSummary: Sendable, Hashable {
   public let effectiveRank: Double
   /// ‖A‖² / σ₁².
   public let stableRank: Double
+  /// How many singular values are above 10⁻³ σ₁.
+  public let numericalRank: Int
   /// The least number of singular values that hold 90 % of Σ σ².
   public let rank90: Int
   /// The least number of singular values that hold 99 % of Σ σ².
@@ -39,6 +41,7 @@ public struct SpectrumSummary: Sendable, Hashable {
     norm = spectrum.frobeniusNorm
     effectiveRank = spectrum.effectiveRank
     stableRank = spectrum.stableRank
+    numericalRank = spectrum.numericalRank()
     rank90 = spectrum.rank(holding: 0.9)
     rank99 = spectrum.rank(holding: 0.99)
     var positions: [Int] = []

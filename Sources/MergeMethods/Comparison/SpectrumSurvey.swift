@@ -4,7 +4,7 @@ public import TinctureTensors
 
 /// Finds the singular values of a model's matrices; merges nothing.
 ///
-/// For plans that are surveyed: `MergeEngine.survey(_:interruption:observer:_:)` with `find(_:)`. Singular values
+/// The filters of a convolution [outputs, channels, height, width] are the matrix of outputs by all else. For plans that are surveyed: `MergeEngine.survey(_:interruption:observer:_:)` with `find(_:)`. Singular values
 /// are computed in double precision (gesdd without vectors). Cost: O(m n min(m, n)) for each matrix.
 public struct SpectrumSurvey: MergeMethod {
   /// The description.
@@ -31,8 +31,7 @@ public struct SpectrumSurvey: MergeMethod {
   public func workingMemory(_ parameters: ResolvedParameters, _ scope: WorkingScope)
     -> WorkingMemory
   {
-    guard scope.shape.rank == 2 else { return WorkingMemory() }
-    let (rows, columns) = (scope.shape.extents[0], scope.shape.extents[1])
+    guard let (rows, columns) = scope.shape.matrixExtents else { return WorkingMemory() }
     let memory = FactorizationMemory(rows: rows, columns: columns, precision: .double)
     return WorkingMemory(bytes: 8 * rows * columns + memory.svd)
   }
@@ -49,10 +48,9 @@ public struct SpectrumSurvey: MergeMethod {
   /// - Throws: `io` when reading fails, or an error of the library.
   public static func find(_ inputs: MergeInputs) throws(TinctureError) -> Finding {
     let name = inputs.step.name
-    guard inputs.step.shape.rank == 2, inputs.elementCount > 0 else {
+    guard let (rows, columns) = inputs.step.shape.matrixExtents, inputs.elementCount > 0 else {
       return Finding(name: name, spectrum: nil)
     }
-    let (rows, columns) = (inputs.step.shape.extents[0], inputs.step.shape.extents[1])
     var matrix = Matrix<Double>(rows: rows, columns: columns)
     try inputs.scan(.values) { (block) throws(TinctureError) in
       TaskMatrices.add(block[model: 0], times: 1, at: block.start, to: &matrix)
@@ -61,5 +59,13 @@ public struct SpectrumSurvey: MergeMethod {
     let values = try Backend.shared.singularValues(matrix)
     return Finding(
       name: name, spectrum: SpectrumSummary(values, count: matrix.smallerExtent))
+  }
+}
+
+extension Shape {
+  /// The rows and columns of a matrix, or of filters of a convolution as one; nil for anything else.
+  var matrixExtents: (rows: Int, columns: Int)? {
+    guard rank == 2 || rank == 4 else { return nil }
+    return (extents[0], extents.dropFirst().reduce(1, *))
   }
 }

@@ -1,4 +1,4 @@
-public import TinctureMerging
+internal import TinctureMerging
 internal import TinctureTensors
 
 /// How the elements of task vectors compete within a model and between models: the steps of PCB.

@@ -20,8 +20,8 @@ struct TaskMatrices {
   var count: Int { inputs.modelCount }
   /// The number of rows.
   var rows: Int { inputs.step.shape.extents[0] }
-  /// The number of columns.
-  var columns: Int { inputs.step.shape.extents[1] }
+  /// The number of columns; those of filters are all extents but the first.
+  var columns: Int { inputs.step.shape.extents.dropFirst().reduce(1, *) }
   /// The smaller of both.
   var smallerExtent: Int { min(rows, columns) }
 

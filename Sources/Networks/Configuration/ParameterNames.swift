@@ -7,6 +7,13 @@ extension [ParameterShape] {
     append(ParameterShape(name + ".weight", extents))
     if bias { append(ParameterShape(name + ".bias", [extents[0]])) }
   }
+
+  /// Adds `NAME.weight`, `NAME.bias`, `NAME.running_mean` and `NAME.running_var`.
+  mutating func append(batchNorm name: String, _ channels: Int) {
+    for part in ["weight", "bias", "running_mean", "running_var"] {
+      append(ParameterShape("\(name).\(part)", [channels]))
+    }
+  }
 }
 
 /// The name of something within a module; an empty module is the whole model.

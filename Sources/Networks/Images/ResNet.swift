@@ -15,7 +15,7 @@ public import TinctureTorch
 /// a merge changes them, too, and they can be counted again.
 ///
 /// Source: He et al., arXiv:1512.03385.
-public struct ResNet: ImageEncoder, Hashable {
+public struct ResNet: ImageClassifier, Hashable {
   /// The height and the width for which images are scaled; others are computed as well.
   public var imageSize = 224
   /// The channels of the images.
@@ -45,9 +45,7 @@ public struct ResNet: ImageEncoder, Hashable {
     var shapes: [ParameterShape] = []
     func convolution(_ name: String, _ norm: String, _ extents: [Int]) {
       shapes.append(layer: qualified(root, name), extents, bias: false)
-      for part in ["weight", "bias", "running_mean", "running_var"] {
-        shapes.append(ParameterShape(qualified(root, "\(norm).\(part)"), [extents[0]]))
-      }
+      shapes.append(batchNorm: qualified(root, norm), extents[0])
     }
     convolution("conv1", "bn1", [stemWidth, channels, 7, 7])
     var inputs = stemWidth
@@ -108,7 +106,8 @@ public struct ResNet: ImageEncoder, Hashable {
     for (stage, depth) in depths.enumerated() {
       for index in 0..<depth {
         let stride = stage > 0 && index == 0 ? 2 : 1
-        x = try block(x, stride: stride, module.scope("layer\(stage + 1)", index))
+        x = try block(
+          x, stride: stride, hasShortcut: index == 0, module.scope("layer\(stage + 1)", index))
       }
       maps.append(x)
     }
@@ -116,14 +115,14 @@ public struct ResNet: ImageEncoder, Hashable {
   }
 
   private func block(
-    _ x: TorchTensor, stride: Int, _ parameters: Parameters
+    _ x: TorchTensor, stride: Int, hasShortcut: Bool, _ parameters: Parameters
   ) throws(TinctureError) -> TorchTensor {
     var y = try parameters.convolution("conv1", x)
     y = try parameters.batchNorm("bn1", y, epsilon: epsilon).relu()
     y = try parameters.convolution("conv2", y, stride: stride, padding: 1)
     y = try parameters.batchNorm("bn2", y, epsilon: epsilon).relu()
     y = try parameters.batchNorm("bn3", parameters.convolution("conv3", y), epsilon: epsilon)
-    guard parameters.optional("downsample.0.weight") != nil else { return try (y + x).relu() }
+    guard hasShortcut else { return try (y + x).relu() }
     let short = try parameters.batchNorm(
       "downsample.1", parameters.convolution("downsample.0", x, stride: stride), epsilon: epsilon)
     return try (y + short).relu()

@@ -32,7 +32,9 @@ struct InspectCommand: AsyncParsableCommand {
   var check = false
 
   @Flag(
-    help: "Find the singular values of the matrices: decay, effective and stable rank; needs BLAS.")
+    help:
+      "Find the singular values of matrices and convolutions: decay, effective, stable and numerical rank; needs BLAS."
+  )
   var spectra = false
 
   @Flag(help: "Show how the elements of the tensors and of the model are distributed.")
@@ -152,7 +154,7 @@ struct InspectCommand: AsyncParsableCommand {
       var header = ["tensor", "dtype", "shape", "size"]
       if norms { header += ["norm", "largest"] }
       if check { header.append("not finite") }
-      if spectra { header += ["σ₁", "effective", "stable", "90 %", "99 %", "decay"] }
+      if spectra { header += ["σ₁", "effective", "stable", "numerical", "90 %", "99 %", "decay"] }
       let left = spectra ? [header.count - 1] : []
       var numbers = Set(3..<max(4, header.count)).subtracting(left)
       if distribution != nil {
@@ -198,13 +200,14 @@ struct InspectCommand: AsyncParsableCommand {
   }
 
   private static func cells(_ spectrum: SpectrumSummary?) -> [String] {
-    guard let spectrum else { return ["–", "–", "–", "–", "–", ""] }
+    guard let spectrum else { return ["–", "–", "–", "–", "–", "–", ""] }
     let decay = spectrum.decay.dropFirst().map {
       "\($0.index): \(NumberText.significant($0.share, 2))"
     }
     return [
       NumberText.significant(spectrum.largest, 3), NumberText.decimal(spectrum.effectiveRank, 1),
-      NumberText.decimal(spectrum.stableRank, 1), "\(spectrum.rank90)", "\(spectrum.rank99)",
+      NumberText.decimal(spectrum.stableRank, 1), "\(spectrum.numericalRank)",
+      "\(spectrum.rank90)", "\(spectrum.rank99)",
       decay.joined(separator: "  "),
     ]
   }

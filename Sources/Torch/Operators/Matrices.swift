@@ -29,12 +29,34 @@ extension TorchTensor {
     weight: TorchTensor, bias: TorchTensor? = nil, stride: Int = 1, padding: Int = 0,
     dilation: Int = 1, groups: Int = 1
   ) throws(TinctureError) -> TorchTensor {
+    try conv2d(
+      weight: weight, bias: bias, strides: [stride, stride], paddings: [padding, padding],
+      dilation: dilation, groups: groups)
+  }
+
+  /// A convolution of images whose two directions differ.
+  ///
+  /// Schema: as for one stride.
+  ///
+  /// - Parameters:
+  ///   - weight: The filters, [outputs, channels / groups, height, width].
+  ///   - bias: One number for each output.
+  ///   - strides: The distance of neighbouring results, downwards and to the right.
+  ///   - paddings: The zeros put above and below, and on the left and the right.
+  ///   - dilation: The distance of neighbouring elements of a filter.
+  ///   - groups: The number of groups of channels that do not meet.
+  /// - Returns: Images with a channel for each output.
+  /// - Throws: `engine` when the shapes or dtypes do not fit.
+  public func conv2d(
+    weight: TorchTensor, bias: TorchTensor? = nil, strides: [Int], paddings: [Int],
+    dilation: Int = 1, groups: Int = 1
+  ) throws(TinctureError) -> TorchTensor {
     let operands = [self, weight] + (bias.map { [$0] } ?? [])
     return try ComputePrecision.current.compute(operands) { (operands) throws(TinctureError) in
       try library.call(
         "aten::conv2d", "", .tensor(operands[0]), .tensor(operands[1]),
-        .optional(bias == nil ? nil : operands[2]), .ints([stride, stride]),
-        .ints([padding, padding]), .ints([dilation, dilation]), .int(groups))
+        .optional(bias == nil ? nil : operands[2]), .ints(strides), .ints(paddings),
+        .ints([dilation, dilation]), .int(groups))
     }
   }
 

@@ -12,7 +12,7 @@ public struct TrainableModel: Sendable {
   /// The tensors that stay as they are, or are counted (means and variances of normalisations).
   public private(set) var fixed: [String: TorchTensor]
   /// The parameterised layers by the full names of their dense weights.
-  public let layers: [String: any Parameterization]
+  public private(set) var layers: [String: any Parameterization]
 
   /// Collects the tensors of a phase.
   ///
@@ -56,6 +56,21 @@ public struct TrainableModel: Sendable {
   public mutating func keep(_ counted: [String: TorchTensor]) {
     fixed.merge(counted) { $1 }
   }
+
+  /// Makes a tensor one that follows gradients.
+  mutating func train(_ name: String, _ tensor: TorchTensor) throws(TinctureError) {
+    trained[name] = try tensor.requiringGradient()
+    fixed[name] = nil
+  }
+
+  /// Takes a tensor that follows gradients out.
+  mutating func removeTrained(_ name: String) -> TorchTensor? { trained.removeValue(forKey: name) }
+
+  /// Takes a tensor that follows no gradients out.
+  mutating func removeFixed(_ name: String) -> TorchTensor? { fixed.removeValue(forKey: name) }
+
+  /// Says how a layer is held; nil by its dense weight.
+  mutating func setLayer(_ name: String, _ layer: (any Parameterization)?) { layers[name] = layer }
 
   /// The dense tensors of the network.
   ///

@@ -5,8 +5,8 @@ public import TinctureTorch
 /// A way of holding the weight of a layer: which tensors stand for it and which of them are trained.
 ///
 /// A parameterisation describes one layer and holds no tensors; these go through ``TrainableModel``, under names that
-/// begin with the layer's weight: `layer1.0.conv1.weight.u`. It folds back to the dense weight at any time.
-public protocol Parameterization: Sendable {
+/// begin with the layer's weight: `layer1.0.conv1.weight.low_rank.down`. It folds back to the dense weight at any time.
+public protocol Parameterization: Sendable, Hashable {
   /// The dense weight that it stands for.
   var dense: ParameterShape { get }
 

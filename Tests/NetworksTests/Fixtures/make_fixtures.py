@@ -378,6 +378,123 @@ def resnet():
           {"logits": output}, gradients)
 
 
+class SmallBlock(torch.nn.Module):
+    """A block of He et al.'s networks for small images, with one of three shortcuts."""
+
+    def __init__(self, inputs, outputs, stride, shortcut, first):
+        super().__init__()
+        self.conv1 = torch.nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.bn1 = torch.nn.BatchNorm2d(outputs)
+        self.conv2 = torch.nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.bn2 = torch.nn.BatchNorm2d(outputs)
+        self.added = outputs - inputs
+        if (shortcut == "projection" and first) or (shortcut == "downsample" and self.added):
+            self.downsample = torch.nn.Sequential(
+                torch.nn.Conv2d(inputs, outputs, 1, stride, bias=False), torch.nn.BatchNorm2d(outputs))
+        else:
+            self.downsample = None
+
+    def forward(self, x):
+        y = self.bn2(self.conv2(self.bn1(self.conv1(x)).relu()))
+        if self.downsample is not None:
+            x = self.downsample(x)
+        elif self.added:
+            x = torch.nn.functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, self.added // 2, self.added // 2))
+        return (x + y).relu()
+
+
+class SmallNetwork(torch.nn.Module):
+    def __init__(self, width, blocks, channels, classes, shortcut):
+        super().__init__()
+        self.conv1 = torch.nn.Conv2d(channels, width, 3, 1, 1, bias=False)
+        self.bn1 = torch.nn.BatchNorm2d(width)
+        inputs = width
+        for stage in range(3):
+            row = []
+            for index in range(blocks):
+                stride = 2 if stage and index == 0 else 1
+                row.append(SmallBlock(inputs, width << stage, stride, shortcut, index == 0))
+                inputs = width << stage
+            setattr(self, f"layer{stage + 1}", torch.nn.Sequential(*row))
+        self.fc = torch.nn.Linear(inputs, classes)
+
+    def forward(self, x):
+        x = self.bn1(self.conv1(x)).relu()
+        return self.fc(self.layer3(self.layer2(self.layer1(x))).mean((2, 3)))
+
+
+class WideBlock(torch.nn.Module):
+    def __init__(self, inputs, outputs, stride):
+        super().__init__()
+        self.bn1 = torch.nn.BatchNorm2d(inputs)
+        self.conv1 = torch.nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.bn2 = torch.nn.BatchNorm2d(outputs)
+        self.conv2 = torch.nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.convShortcut = torch.nn.Conv2d(inputs, outputs, 1, stride, bias=False) if inputs != outputs else None
+
+    def forward(self, x):
+        normed = self.bn1(x).relu()
+        y = self.conv2(self.bn2(self.conv1(normed)).relu())
+        return y + (x if self.convShortcut is None else self.convShortcut(normed))
+
+
+class WideNetwork(torch.nn.Module):
+    def __init__(self, width, widening, blocks, channels, classes):
+        super().__init__()
+        self.conv1 = torch.nn.Conv2d(channels, width, 3, 1, 1, bias=False)
+        inputs = width
+        for stage in range(3):
+            row, outputs = [], (width * widening) << stage
+            for index in range(blocks):
+                row.append(WideBlock(inputs, outputs, 2 if stage and index == 0 else 1))
+                inputs = outputs
+            module = torch.nn.Module()
+            module.layer = torch.nn.Sequential(*row)
+            setattr(self, f"block{stage + 1}", module)
+        self.bn1 = torch.nn.BatchNorm2d(inputs)
+        self.fc = torch.nn.Linear(inputs, classes)
+
+    def forward(self, x):
+        x = self.conv1(x)
+        for block in (self.block1, self.block2, self.block3):
+            x = block.layer(x)
+        return self.fc(self.bn1(x).relu().mean((2, 3)))
+
+
+def write_training(name, configuration, model):
+    """Scores in evaluation and in training, the means and variances after it, and its gradients."""
+    parameters = {key: value.clone() for key, value in state(model).items()}
+    images, cotangent = torch.randn(3, 3, 9, 8), torch.randn(3, 5)
+    outputs = {"logits": model(images).detach()}
+    model.train()
+    training = model(images)
+    outputs["training"] = training
+    gradients = gradients_of(model, training, cotangent, ["conv1", "bn1", "fc", "hortcut", "downsample"])
+    for key, value in state(model).items():
+        if "running" in key:
+            outputs["moved/" + key] = value
+    write(name, configuration, parameters, {"images": images, "cotangent": cotangent}, outputs, gradients)
+
+
+@fixture
+def small_resnet():
+    for shortcut, blocks in [("projection", 1), ("downsample", 2), ("padding", 1)]:
+        torch.manual_seed(61)
+        model = randomize(SmallNetwork(4, blocks, 3, 5, shortcut), 0.25)
+        configuration = {"model_type": "small_resnet", "depth": 6 * blocks + 2, "embedding_size": 4,
+                         "shortcut": shortcut, "num_labels": 5}
+        write_training("small_resnet_" + shortcut, configuration, model)
+
+
+@fixture
+def wide_resnet():
+    torch.manual_seed(62)
+    model = randomize(WideNetwork(2, 2, 2, 3, 5), 0.25)
+    configuration = {"model_type": "wide_resnet", "depth": 16, "widen_factor": 2, "embedding_size": 2,
+                     "dropout": 0, "num_labels": 5}
+    write_training("wide_resnet", configuration, model)
+
+
 @fixture
 def dense():
     from collections import OrderedDict

@@ -136,7 +136,7 @@ struct DiffReport {
 
   private var tensorTable: String {
     var header = ["tensor", "model", "norm", "of base"]
-    if hasSpectra { header += ["largest", "effective", "stable", "90 %", "99 %"] }
+    if hasSpectra { header += ["largest", "effective", "stable", "numerical", "90 %", "99 %"] }
     var table = Table(header, alignRight: Set(2..<header.count))
     for tensor in tensors {
       for (index, model) in models.enumerated() {
@@ -147,14 +147,14 @@ struct DiffReport {
         ]
         if hasSpectra {
           if tensor.spectra.isEmpty {
-            row += ["–", "–", "–", "–", "–"]
+            row += ["–", "–", "–", "–", "–", "–"]
           } else {
             let spectrum = tensor.spectra[index]
             row += [
               NumberText.significant(spectrum.largest, 3),
               NumberText.decimal(spectrum.effectiveRank, 1),
-              NumberText.decimal(spectrum.stableRank, 1), "\(spectrum.rank90)",
-              "\(spectrum.rank99)",
+              NumberText.decimal(spectrum.stableRank, 1), "\(spectrum.numericalRank)",
+              "\(spectrum.rank90)", "\(spectrum.rank99)",
             ]
           }
         }
@@ -256,7 +256,8 @@ extension SpectrumSummary {
         ("count", .integer(count)), ("largest", DiffReport.number(largest)),
         ("norm", DiffReport.number(norm)),
         ("effective_rank", DiffReport.number(effectiveRank)),
-        ("stable_rank", DiffReport.number(stableRank)), ("rank_90", .integer(rank90)),
+        ("stable_rank", DiffReport.number(stableRank)),
+        ("numerical_rank", .integer(numericalRank)), ("rank_90", .integer(rank90)),
         ("rank_99", .integer(rank99)),
         (
           "decay",
