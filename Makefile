@@ -41,10 +41,10 @@ bench-learning:  ## a step of Model Tinting against the published loop in PyTorc
 	Benchmarks/setup_peer.sh
 	python=$${PEER_VENV:-.venv/bench}/bin/python; $$python Benchmarks/bench_learning.py --python $$python $(BENCH)
 
-bench-masks:     ## global TIES, MagMax and EMR against FusionBench: time and memory
+bench-masks:     ## merges without singular values against FusionBench: time and memory
 	swift build -c release --product tincture
 	Benchmarks/setup_peer.sh fusion-bench
-	python=$${FUSION_VENV:-.venv/fusion}/bin/python; $$python Benchmarks/bench_spectral.py --python $$python --sets vision --methods ties magmax emr $(BENCH)
+	python=$${FUSION_VENV:-.venv/fusion}/bin/python; $$python Benchmarks/bench_spectral.py --python $$python --sets vision --methods linear task_arithmetic ties magmax tall_masks emr wudi $(BENCH)
 
 bench-spectral:  ## merges by singular values against FusionBench: time, memory and error
 	swift build -c release --product tincture

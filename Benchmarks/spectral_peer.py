@@ -15,7 +15,7 @@ from torch import nn
 
 State = dict[str, torch.Tensor]
 # What all programs of the comparison merge with.
-ALPHA = {"iso_c": 1.0, "iso_cts": 1.0, "tsv_m": 1.0, "knots": 0.6, "ties": 0.3, "magmax": 0.5, "emr": 1.0}
+ALPHA = {"iso_c": 1.0, "iso_cts": 1.0, "tsv_m": 1.0, "knots": 0.6, "ties": 0.3, "linear": 0.125, "task_arithmetic": 0.3, "magmax": 0.5}
 FRACTION, THRESHOLD, DENSITY, EPSILON = 0.8, 0.5, 0.2, 1e-5
 
 
@@ -89,8 +89,25 @@ def knots(vectors: list[State]) -> State:
     return result
 
 
-def masked(method: str, vectors: list[State]) -> State:
-    """Merge by global TIES, MagMax or the unified vector of EMR, whose masks are saved too."""
+def by_elements(method: str, base: State, vectors: list[State]) -> State:
+    """Merge by a method that looks at elements; masks of tasks are saved, too."""
+    if method in ("linear", "task_arithmetic"):
+        return {name: sum(vector[name] for vector in vectors) for name in vectors[0]}
+    if method == "tall_masks":
+        from fusion_bench.method.tall_mask.task_arithmetic import generate_task_masks
+
+        merged = {name: sum(vector[name] for vector in vectors) for name in vectors[0]}
+        found = {}
+        for task, vector in enumerate(vectors):
+            masks = generate_task_masks(merged, vector, base, tall_mask_lambda=0.6)
+            found |= {f"mask.{task}.{name}": value.bool() for name, value in masks.items()}
+        return merged | found
+    if method == "wudi":
+        from fusion_bench.method.wudi.wudi import wudi_merging
+
+        with torch.enable_grad():
+            found = wudi_merging(vectors, accelerator="cpu", iter_num=10)
+        return {name: value.detach() for name, value in found.items()}
     if method == "magmax":
         from fusion_bench.method.magmax.magmax import _magmax_select
 
@@ -140,8 +157,8 @@ def main() -> None:
         elif method == "knots":
             merged = knots(vectors)
         else:
-            merged = masked(method, vectors)
-        alpha = ALPHA[method]
+            merged = by_elements(method, base, vectors)
+        alpha = ALPHA.get(method, 1.0)
         rest = {name: value.contiguous() for name, value in merged.items() if name not in base}
         save_file({name: base[name] + alpha * merged[name] for name in base} | rest, output)
 
