@@ -235,7 +235,8 @@ let package = Package(
     tests(
       "Training",
       [
-        "TinctureTraining", "TinctureNetworks", "TinctureAdapters", "TinctureCheckpoints",
+        "TinctureTraining", "TinctureEvaluation", "TinctureNetworks", "TinctureAdapters",
+        "TinctureCheckpoints",
         "TinctureMerging", "TinctureMergeTesting", "TinctureSafetensors", "TinctureJSON",
         "TinctureTorch", "TinctureLinearAlgebra", "TinctureTensors", system,
       ], resources: [.copy("Fixtures")]),

@@ -8,7 +8,8 @@ package import TinctureTensors
 
 /// Directory operations that the file library lacks.
 package enum Directories {
-  static func make(_ path: FilePath) throws(TinctureError) {
+  /// Makes a directory that is perhaps there already; its parent must exist.
+  package static func make(_ path: FilePath) throws(TinctureError) {
     guard path.withPlatformString({ mkdir($0, 0o777) }) != 0, errno != EEXIST else { return }
     throw TinctureError(
       .cannotCreate, "The directory cannot be made: \(Errno(rawValue: errno)).",

@@ -12,6 +12,11 @@ package struct YAMLNode {
   package var content: Content
   package var position: SourcePosition
 
+  package init(content: Content, position: SourcePosition) {
+    self.content = content
+    self.position = position
+  }
+
   /// The scalar, when this is one.
   package var scalar: YAMLScalar? { if case .scalar(let scalar) = content { scalar } else { nil } }
   /// The items, when this is a list.
@@ -39,4 +44,10 @@ package struct YAMLMember {
   package var name: String
   package var position: SourcePosition
   package var value: YAMLNode
+
+  package init(name: String, position: SourcePosition, value: YAMLNode) {
+    self.name = name
+    self.position = position
+    self.value = value
+  }
 }

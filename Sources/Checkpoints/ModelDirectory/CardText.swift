@@ -1,7 +1,7 @@
 /// Texts inside Markdown.
-enum Markdown {
+package enum Markdown {
   /// A text on one line with nothing that Markdown would take for markup.
-  static func escaped(_ text: String) -> String {
+  package static func escaped(_ text: String) -> String {
     var output = ""
     for scalar in text.unicodeScalars {
       switch scalar {
@@ -39,7 +39,7 @@ enum Markdown {
   ///   - text: The text; it becomes one line.
   ///   - inTable: Whether it stands in a cell, where a bar must not end the cell.
   /// - Returns: The code span.
-  static func code(_ text: String, inTable: Bool = false) -> String {
+  package static func code(_ text: String, inTable: Bool = false) -> String {
     var line = ""
     for scalar in text.unicodeScalars {
       if scalar == "|", inTable { line += "\\" }
@@ -51,7 +51,7 @@ enum Markdown {
   }
 
   /// The fence of a block of code, longer than any inside.
-  static func fence(around text: String) -> String {
+  package static func fence(around text: String) -> String {
     String(repeating: "`", count: max(longestRun(of: "`", in: text) + 1, 3))
   }
 
@@ -67,9 +67,9 @@ enum Markdown {
 }
 
 /// Texts inside YAML.
-enum YAMLText {
+package enum YAMLText {
   /// A text as a value, quoted unless it can only be read as a text.
-  static func scalar(_ text: String) -> String {
+  package static func scalar(_ text: String) -> String {
     isPlain(text) ? text : quoted(text)
   }
 

@@ -129,7 +129,7 @@ public enum ImageInput: Sendable, Hashable {
     /// That of networks trained on ImageNet.
     case imagenet
 
-    var preprocessor: ImagePreprocessor { self == .clip ? .clip : .imageNet }
+    package var preprocessor: ImagePreprocessor { self == .clip ? .clip : .imageNet }
   }
 
   /// Images of the network's size, scaled and shifted.
@@ -139,6 +139,9 @@ public enum ImageInput: Sendable, Hashable {
 }
 
 /// Turns stored pixels into what the network was trained on: (x / range − mean) / deviation.
+///
+/// Where images are standardised each by itself, (x − mean) / max(deviation, 1/√n) takes its place, with the mean and the
+/// deviation of the image's n numbers as they are stored.
 public struct ImageNormalization: Sendable, Hashable {
   /// The value of the brightest pixel.
   public var range = 255.0
@@ -146,6 +149,9 @@ public struct ImageNormalization: Sendable, Hashable {
   public var mean = [0.0]
   /// What is divided by, one number for all channels or one for each.
   public var deviation = [1.0]
+
+  /// Whether each image gets mean zero and deviation one, by its own numbers.
+  public var standardizes = false
 
   /// Leaves the share of the brightest value.
   public init() {}

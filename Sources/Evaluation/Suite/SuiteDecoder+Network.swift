@@ -1,19 +1,27 @@
-import SystemPackage
+package import SystemPackage
 import TinctureCheckpoints
 import TinctureData
-import TinctureJSON
+package import TinctureJSON
 import TinctureMerging
-import TinctureNetworks
-import TinctureRecipes
+package import TinctureNetworks
+package import TinctureRecipes
 import TinctureSafetensors
 import TinctureTensors
 
-extension SuiteDecoder {
+// Suites and runs of training name networks, inputs and data in the same words.
+extension YAMLDecoder {
   /// The network of a suite.
-  ///
-  /// Its settings are those of Hugging Face's `config.json`, written in the suite or in the file or folder
-  /// that `config` names.
   mutating func network(_ node: YAMLNode, _ suite: FilePath) -> (any Network)? {
+    described(node, suite)?.network
+  }
+
+  /// A network with the configuration that makes it.
+  ///
+  /// Its settings are those of Hugging Face's `config.json`, written where the network is named or in the file
+  /// or folder that `config` names.
+  package mutating func described(
+    _ node: YAMLNode, _ suite: FilePath
+  ) -> (network: any Network, configuration: JSONValue)? {
     guard let members = node.mapping else {
       report(
         node.position, "'network' must be a mapping with a 'kind' and settings, or a 'config'.")
@@ -25,7 +33,7 @@ extension SuiteDecoder {
         if let other = members.first(where: { $0.name != "kind" }) {
           report(other.position, "Predictions have no settings; remove '\(other.name)'.")
         }
-        return PredictedOutputs()
+        return (PredictedOutputs(), .object(JSONObject()))
       }
       kind = choice(name, "'kind'", of: NetworkKind.self, or: "predictions")
       if kind == nil { return nil }
@@ -41,8 +49,9 @@ extension SuiteDecoder {
         return try network(reading: suite.removingLastComponent().pushing(FilePath(path)), kind)
       }
       let configuration = Self.json(members.filter { $0.name != "kind" })
-      if let kind { return try kind.network(configuration: configuration) }
-      return try NetworkKind(configuration: configuration).network(configuration: configuration)
+      let known = if let kind { kind } else { try NetworkKind(configuration: configuration) }
+      let named = known.named(configuration)
+      return (try known.network(configuration: named), named)
     } catch {
       report(node.position, error.message)
       return nil
@@ -51,14 +60,23 @@ extension SuiteDecoder {
 
   private func network(
     reading path: FilePath, _ kind: NetworkKind?
-  ) throws(TinctureError) -> any Network {
+  ) throws(TinctureError) -> (network: any Network, configuration: JSONValue) {
     if FileKind(of: path) == .directory {
-      return try NetworkKind.network(reading: path, as: kind)
+      let network = try NetworkKind.network(reading: path, as: kind)
+      for name in ["config.json", "open_clip_config.json"] {
+        let file = path.appending(name)
+        guard FileKind(of: file) == .file else { continue }
+        return (network, try Self.configuration(file))
+      }
+      return (network, .object(JSONObject()))
     }
-    let bytes = try InputFile(opening: path).contents()
-    let configuration = try JSONValue(parsing: String(decoding: bytes, as: UTF8.self))
+    let configuration = try Self.configuration(path)
     let known = if let kind { kind } else { try NetworkKind(configuration: configuration) }
-    return try known.network(configuration: configuration)
+    return (try known.network(configuration: configuration), known.named(configuration))
+  }
+
+  private static func configuration(_ file: FilePath) throws(TinctureError) -> JSONValue {
+    try JSONValue(parsing: String(decoding: InputFile(opening: file).contents(), as: UTF8.self))
   }
 
   /// YAML as the JSON of a `config.json`.
@@ -78,9 +96,9 @@ extension SuiteDecoder {
   }
 
   /// What becomes of images.
-  mutating func input(_ node: YAMLNode, channels: Int?) -> ImageInput {
+  package mutating func input(_ node: YAMLNode, channels: Int?) -> ImageInput {
     var input = ImageNormalization()
-    let keys = ["preprocess", "range", "mean", "std"]
+    let keys = ["preprocess", "range", "mean", "std", "standardize"]
     guard let members = members(of: node, keys: keys, in: "'input'") else {
       return .normalized(input)
     }
@@ -110,11 +128,17 @@ extension SuiteDecoder {
         report(std.position, "'std' needs one positive number, or one a channel.")
       }
     }
+    input.standardizes = flag(members["standardize"], "'standardize'") ?? false
+    if input.standardizes,
+      let other = ["range", "mean", "std"].first(where: { members[$0] != nil })
+    {
+      report(node.position, "'standardize' scales each image by itself; remove '\(other)'.")
+    }
     return .normalized(input)
   }
 
   /// One of some words.
-  mutating func choice<Choice: RawRepresentable<String> & CaseIterable>(
+  package mutating func choice<Choice: RawRepresentable<String> & CaseIterable>(
     _ node: YAMLNode?, _ what: String, of type: Choice.Type, or other: String? = nil
   ) -> Choice? {
     guard let node else { return nil }
@@ -125,5 +149,23 @@ extension SuiteDecoder {
       "\(what) is one of \(Self.listing(words)), but this is \(node.kind)."
     )
     return nil
+  }
+}
+
+extension NetworkKind {
+  /// A configuration that says which network it describes, for those who are not told.
+  fileprivate func named(_ configuration: JSONValue) -> JSONValue {
+    guard case .object(var object) = configuration,
+      ["model_type", "architecture", "model_cfg"].allSatisfy({ object[$0] == nil })
+    else { return configuration }
+    let type =
+      switch self {
+      case .clipVision: "clip_vision_model"
+      case .clipText: "clip_text_model"
+      case .minilm: "bert"
+      default: rawValue
+      }
+    object = JSONObject([("model_type", .string(type))] + object.members.map { ($0.key, $0.value) })
+    return .object(object)
   }
 }

@@ -2,7 +2,7 @@ import SystemPackage
 import TinctureData
 import TinctureMerging
 import TinctureMetrics
-import TinctureRecipes
+package import TinctureRecipes
 import TinctureTensors
 
 extension SuiteDecoder {
@@ -72,8 +72,16 @@ extension SuiteDecoder {
       length: length?.value, expert: expert.map { Self.fill($0.value, name) },
       metric: metric?.value ?? "accuracy", settings: settings)
   }
+}
 
-  private mutating func data(_ node: YAMLNode, _ task: String) -> TaskDataReference? {
+extension YAMLDecoder {
+  /// Where examples are.
+  ///
+  /// - Parameters:
+  ///   - node: The mapping.
+  ///   - task: What `{task}` in texts stands for.
+  /// - Returns: The reference, or nil after a report.
+  package mutating func data(_ node: YAMLNode, _ task: String) -> TaskDataReference? {
     let keys = ["file", "inputs", "second", "targets", "format", "classes", "part"]
     guard let members = members(of: node, keys: keys, in: "'data'") else { return nil }
     guard let file = text(members["file"], "'file'") else {
@@ -108,9 +116,15 @@ extension SuiteDecoder {
     }
   }
 
-  private mutating func head(_ node: YAMLNode, _ task: String) -> TaskHeadReference? {
+  /// Where the head of a task is.
+  mutating func head(_ node: YAMLNode, _ task: String) -> TaskHeadReference? {
     let keys = ["file", "weight", "bias", "normalize_features"]
     guard let members = members(of: node, keys: keys, in: "'head'") else { return nil }
+    return head(members, task)
+  }
+
+  /// The head in a mapping's members.
+  package mutating func head(_ members: YAMLMembers, _ task: String) -> TaskHeadReference? {
     guard let file = text(members["file"], "'file'"),
       let weight = text(members["weight"], "'weight'")
     else {
@@ -127,7 +141,7 @@ extension SuiteDecoder {
   }
 
   /// Puts the name of a task where a text says `{task}`.
-  private static func fill(_ text: String, _ task: String) -> String {
+  static func fill(_ text: String, _ task: String) -> String {
     text.replacing("{task}", with: task)
   }
 }

@@ -3,7 +3,7 @@ internal import TinctureCheckpoints
 internal import TinctureMerging
 internal import TinctureMetrics
 internal import TinctureNetworks
-internal import TinctureRecipes
+package import TinctureRecipes
 internal import TinctureSafetensors
 public import TinctureTensors
 
@@ -79,9 +79,11 @@ struct SuiteDecoder: YAMLDecoder {
       tokenizer: text(members["tokenizer"], "'tokenizer'")?.value, batchSize: batch?.value ?? 128,
       base: text(members["base"], "'base'")?.value, tasks: tasks, models: models)
   }
+}
 
+extension YAMLDecoder {
   /// A finite number.
-  mutating func number(_ node: YAMLNode?, _ what: String) -> Double? {
+  package mutating func number(_ node: YAMLNode?, _ what: String) -> Double? {
     guard let node else { return nil }
     guard let value = node.scalar?.number, value.isFinite else {
       report(node.position, "\(what) must be a number, but this is \(node.kind).")
@@ -91,7 +93,7 @@ struct SuiteDecoder: YAMLDecoder {
   }
 
   /// A finite number or a list of them.
-  mutating func numbers(_ node: YAMLNode, _ what: String) -> [Double]? {
+  package mutating func numbers(_ node: YAMLNode, _ what: String) -> [Double]? {
     var values: [Double] = []
     for item in node.list ?? [node] {
       guard let value = number(item, what) else { return nil }

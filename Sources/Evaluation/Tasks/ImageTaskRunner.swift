@@ -1,8 +1,8 @@
 internal import TinctureData
 internal import TinctureMetrics
 internal import TinctureNetworks
-internal import TinctureTensors
-internal import TinctureTorch
+package import TinctureTensors
+package import TinctureTorch
 
 /// Classes of images: an encoder's features through the task's head, or a classifier's own scores.
 struct ImageTaskRunner: TaskRunner {
@@ -95,7 +95,7 @@ extension ImageNormalization {
   ///
   /// Grey images [N, height, width] get their axis of channels, and are repeated for networks of several.
   /// Of [N, height, width, channels] the channels are brought to the front.
-  func callAsFunction(
+  package func callAsFunction(
     _ stored: TorchTensor, size: Int?, channels: Int
   ) throws(TinctureError) -> TorchTensor {
     var images = try stored.converted(to: .f32)
@@ -121,6 +121,13 @@ extension ImageNormalization {
     if extents[1] < channels {
       images = try images.expanded([extents[0], channels, extents[2], extents[3]])
     }
-    return try (images / range - spread(mean)) / spread(deviation)
+    guard standardizes else {
+      return try (images / range - spread(mean)) / spread(deviation)
+    }
+    let center = try images - images.mean(along: 1, 2, 3, keepingAxes: true)
+    let floor = 1 / Double(images.shape.dropFirst().reduce(1, *)).squareRoot()
+    return try center
+      / images.variance(along: 1, 2, 3, unbiased: false, keepingAxes: true).sqrt().clamped(
+        min: floor)
   }
 }

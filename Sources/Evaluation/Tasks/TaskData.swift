@@ -1,18 +1,19 @@
-internal import SystemPackage
-internal import TinctureData
+package import SystemPackage
+package import TinctureData
 internal import TinctureMetrics
-internal import TinctureTensors
+package import TinctureTensors
 internal import TinctureTorch
 
 /// The examples of a task: columns of a data set, read batch by batch.
-struct TaskData {
-  let reference: TaskDataReference
+package struct TaskData: Sendable {
+  /// What names the examples.
+  package let reference: TaskDataReference
   /// How many examples are used.
-  let count: Int
+  package let count: Int
   private let source: any DataSet
 
   /// The file or folder, for messages.
-  var place: String { source.source }
+  package var place: String { source.source }
 
   /// Opens the examples.
   ///
@@ -22,16 +23,30 @@ struct TaskData {
   /// - Throws: `missingInput` when nothing is there, `data` when it is malformed or lacks a column.
   init(_ context: TaskContext, needsTargets: Bool = true) throws(TinctureError) {
     let reference = context.task.data
+    var targets: FieldType?
+    if needsTargets, context.needsTargets {
+      targets = context.metric.needs == .numbers ? .number : reference.labelType
+    }
+    try self.init(
+      reference, at: context.suite.path(reference.file), targets: targets,
+      limit: context.exampleLimit)
+  }
+
+  /// Opens examples.
+  ///
+  /// - Parameters:
+  ///   - reference: What names them.
+  ///   - path: The file or folder.
+  ///   - targets: What is true, as texts state it; nil where it need not be known.
+  ///   - limit: How many examples are used at most.
+  /// - Throws: `missingInput` when nothing is there, `data` when it is malformed or lacks a column.
+  package init(
+    _ reference: TaskDataReference, at path: FilePath, targets: FieldType?, limit: Int?
+  ) throws(TinctureError) {
     self.reference = reference
     var columns: [(name: String, type: FieldType)] = [(reference.inputs, .text)]
     if let second = reference.second { columns.append((second, .text)) }
-    if needsTargets, context.needsTargets {
-      let type: FieldType =
-        context.metric.needs == .numbers
-        ? .number : reference.classes.map { .label($0) } ?? .integer
-      columns.append((reference.targets, type))
-    }
-    let path = context.suite.path(reference.file)
+    if let targets { columns.append((reference.targets, targets)) }
     var options = DataSetOptions(
       format: reference.format, classes: reference.classes, part: reference.part)
     let format = reference.format ?? DataSetFormat(suggestedBy: path)
@@ -39,7 +54,7 @@ struct TaskData {
     if format != .images, format != .list, format != .mnist { options.columns = columns }
     source = try options.open(path)
     for column in columns { _ = try source.column(named: column.name) }
-    count = min(source.count, context.exampleLimit ?? source.count)
+    count = min(source.count, limit ?? source.count)
     guard count > 0 else {
       throw TinctureError(.data, "There are no examples.", at: .init(file: source.source))
     }
@@ -66,8 +81,13 @@ struct TaskData {
   }
 
   /// The kind of values of the inputs.
-  var inputContent: DataColumn.Content {
+  package var inputContent: DataColumn.Content {
     get throws(TinctureError) { try source.column(named: reference.inputs).content }
+  }
+
+  /// The inputs as they are stored, where they are numbers.
+  package func storedInputs() throws(TinctureError) -> NumberBlock {
+    try source.numbers(reference.inputs, at: Array(0..<count))
   }
 
   /// Numbers of a column as they are stored.
@@ -83,22 +103,26 @@ struct TaskData {
   }
 
   /// Pictures of any size.
-  func images(at indices: [Int]) throws(TinctureError) -> [PixelImage] {
+  package func images(at indices: [Int]) throws(TinctureError) -> [PixelImage] {
     try source.images(reference.inputs, at: indices)
   }
 
   /// Texts, and the second ones where examples are pairs.
-  func texts(at indices: [Int]) throws(TinctureError) -> (first: [String], second: [String]?) {
+  package func texts(at indices: [Int]) throws(TinctureError) -> (
+    first: [String], second: [String]?
+  ) {
     let first = try source.texts(reference.inputs, at: indices)
     guard let second = reference.second else { return (first, nil) }
     return (first, try source.texts(second, at: indices))
   }
 
   /// The labels of the first examples, one for each.
-  func labels(_ count: Int) throws(TinctureError) -> [Int] { try labels(at: Array(0..<count)) }
+  package func labels(_ count: Int) throws(TinctureError) -> [Int] {
+    try labels(at: Array(0..<count))
+  }
 
   /// The labels of some examples, one for each.
-  func labels(at indices: [Int]) throws(TinctureError) -> [Int] {
+  package func labels(at indices: [Int]) throws(TinctureError) -> [Int] {
     try single(try source.integers(reference.targets, at: indices), indices.count)
   }
 
@@ -116,4 +140,9 @@ struct TaskData {
       "There are \(values.count / max(1, count)) targets for each example; there must be one.",
       at: .init(file: source.source, tensor: reference.targets))
   }
+}
+
+extension TaskDataReference {
+  /// How texts state the label of an example.
+  package var labelType: FieldType { classes.map { .label($0) } ?? .integer }
 }

@@ -1,4 +1,4 @@
-internal import SystemPackage
+package import SystemPackage
 internal import TinctureSafetensors
 package import TinctureTensors
 package import TinctureTorch
@@ -9,7 +9,8 @@ package struct TaskHead: Sendable {
   package var weight: TorchTensor
   /// The bias, [classes].
   package var bias: TorchTensor?
-  private let normalizesFeatures: Bool
+  /// Whether features are scaled to length one first.
+  package let normalizesFeatures: Bool
   private let bytes: [[UInt8]]
 
   /// Reads a head.
@@ -20,7 +21,18 @@ package struct TaskHead: Sendable {
     reading reference: TaskHeadReference, width: Int, in suite: EvaluationSuite,
     on device: TorchDevice
   ) throws(TinctureError) {
-    let file = try SafetensorsFile(opening: suite.path(reference.file))
+    try self.init(
+      reading: reference, at: suite.path(reference.file), width: width, on: device)
+  }
+
+  /// Reads a head from a file.
+  ///
+  /// - Throws: `missingInput` when the file is not there, `checkpoint` when a tensor is missing or
+  ///   misshapen.
+  package init(
+    reading reference: TaskHeadReference, at path: FilePath, width: Int, on device: TorchDevice
+  ) throws(TinctureError) {
+    let file = try SafetensorsFile(opening: path)
     let (weight, weightBytes) = try Self.tensor(reference.weight, of: file, on: device)
     guard weight.rank == 2, weight.shape[1] == width else {
       throw TinctureError(
@@ -50,7 +62,7 @@ package struct TaskHead: Sendable {
   /// Takes a head's tensors.
   ///
   /// - Throws: `checkpoint` when they do not fit each other or the features.
-  init(
+  package init(
     weight: TorchTensor, bias: TorchTensor?, width: Int, normalizesFeatures: Bool, task: String
   ) throws(TinctureError) {
     guard weight.rank == 2, weight.shape[1] == width,

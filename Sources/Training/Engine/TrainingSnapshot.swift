@@ -1,0 +1,144 @@
+internal import Foundation
+internal import SystemPackage
+internal import TinctureCheckpoints
+internal import TinctureJSON
+internal import TinctureSafetensors
+internal import TinctureTensors
+internal import TinctureTorch
+
+/// Everything on which the rest of a run depends, as a file.
+///
+/// An ordinary safetensors file, whose tensors are written one after another as they are. Numbers and texts are in its
+/// metadata.
+struct TrainingSnapshot {
+  /// What must be equal for the snapshot to be of use.
+  var identity = ""
+  /// Whole numbers by name.
+  var numbers: [String: Int] = [:]
+  /// Fractions by name.
+  var fractions: [String: Double] = [:]
+  /// Texts by name.
+  var texts: [String: String] = [:]
+  /// Tensors by name.
+  var tensors: [String: TorchTensor] = [:]
+
+  private static let key = "tincture.training"
+
+  init() {}
+
+  /// Reads a snapshot.
+  ///
+  /// - Parameters:
+  ///   - path: The file.
+  ///   - device: Where the tensors shall lie.
+  /// - Throws: `missingInput` when there is none, `checkpoint` when it is damaged.
+  init(opening path: FilePath, on device: TorchDevice) throws(TinctureError) {
+    let file = try SafetensorsFile(opening: path)
+    do throws(TinctureError) {
+      let text = file.header.metadata.first { $0.key == Self.key }?.value ?? ""
+      let json = try JSONValue(parsing: text)
+      guard let identity = json["identity"]?.stringValue else {
+        throw TinctureError(.checkpoint, "The file is no state of a run.")
+      }
+      self.identity = identity
+      for (name, value) in json["numbers"]?.objectValue?.members ?? [] {
+        numbers[name] = value.intValue
+      }
+      for (name, value) in json["fractions"]?.objectValue?.members ?? [] {
+        fractions[name] = value.doubleValue
+      }
+      for (name, value) in json["texts"]?.objectValue?.members ?? [] {
+        texts[name] = value.stringValue
+      }
+      for tensor in file.header.tensors {
+        let bytes = try file.file.bytes(at: tensor.byteOffset, count: tensor.byteCount)
+        let read = bytes.withUnsafeBytes { memory in
+          Result { () throws(TinctureError) in
+            try TorchTensor(
+              copying: memory, shape: tensor.shape.extents, dtype: tensor.dtype, on: device)
+          }
+        }
+        tensors[tensor.name] = try read.get()
+      }
+    } catch { throw error.located(file: path.string) }
+  }
+
+  private func fault(_ name: String) -> TinctureError {
+    TinctureError(.checkpoint, "The state of the run does not hold '\(name)' as it is needed.")
+  }
+
+  /// A whole number.
+  func number(_ name: String) throws(TinctureError) -> Int {
+    guard let found = numbers[name] else { throw fault(name) }
+    return found
+  }
+
+  /// A tensor with extents that are known.
+  func tensor(_ name: String, _ extents: [Int]) throws(TinctureError) -> TorchTensor {
+    guard let found = tensors[name], found.shape == extents else { throw fault(name) }
+    return found
+  }
+
+  /// Writes the snapshot beside the old one and then puts it in its place, so that there is a whole one at any time.
+  ///
+  /// - Parameter path: The file.
+  /// - Throws: `io` when the disk is full or writing fails; the old snapshot is then as it was.
+  func write(to path: FilePath) throws(TinctureError) {
+    let fresh = FilePath(path.string + ".new")
+    do throws(TinctureError) {
+      try writeAll(to: fresh)
+      try Directories.rename(fresh, to: path)
+    } catch {
+      Directories.remove(fresh)
+      throw error
+    }
+  }
+
+  private func writeAll(to path: FilePath) throws(TinctureError) {
+    let sorted = tensors.sorted { $0.key < $1.key }
+    var described: [(name: String, dtype: DType, shape: Shape)] = []
+    for (name, tensor) in sorted {
+      guard let shape = Shape(tensor.shape), let dtype = tensor.dtype else { throw fault(name) }
+      described.append((name, dtype, shape))
+    }
+    let header = SafetensorsHeader.encode(
+      tensors: described, metadata: [(Self.key, description.text(indentation: nil))])
+    let file: FileDescriptor
+    do {
+      file = try FileDescriptor.open(
+        path, .writeOnly, options: [.create, .truncate, .closeOnExec],
+        permissions: [.ownerReadWrite, .groupRead, .otherRead])
+    } catch { throw Self.failure(error, path) }
+    defer { try? file.close() }
+    do { _ = try file.writeAll(header) } catch { throw Self.failure(error, path) }
+    for (_, tensor) in sorted {
+      var outcome: Result<Int, any Error> = .success(0)
+      try tensor.detached().withBytes { bytes in
+        outcome = Result { try file.writeAll(bytes) }
+      }
+      if case .failure(let error) = outcome { throw Self.failure(error, path) }
+    }
+    guard fsync(file.rawValue) == 0 else {
+      throw Self.failure(Errno(rawValue: errno), path)
+    }
+  }
+
+  private static func failure(_ error: any Error, _ path: FilePath) -> TinctureError {
+    TinctureError(
+      .io,
+      "The state of the run cannot be written: \(error). Free some space; an older state stays as it was, and"
+        + " --resume goes on from it.", at: .init(file: path.string))
+  }
+
+  private var description: JSONValue {
+    func object<Value>(_ values: [String: Value], _ make: (Value) -> JSONValue) -> JSONValue {
+      .object(JSONObject(values.sorted { $0.key < $1.key }.map { ($0.key, make($0.value)) }))
+    }
+    return .object(
+      JSONObject([
+        ("identity", .string(identity)), ("numbers", object(numbers) { .integer($0) }),
+        ("fractions", object(fractions) { .number(String($0)) }),
+        ("texts", object(texts) { .string($0) }),
+      ]))
+  }
+}
