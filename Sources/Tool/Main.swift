@@ -27,7 +27,8 @@ struct TinctureCommand: AsyncParsableCommand {
     subcommands: [
       MergeCommand.self, PlanCommand.self, InspectCommand.self, DiffCommand.self,
       MethodsCommand.self, ConvertCommand.self, BankCommand.self, LoraCommand.self,
-      EvaluateCommand.self, ExtractCommand.self, StatsCommand.self, ProtectCommand.self,
+      EvaluateCommand.self, TrainCommand.self, ExtractCommand.self, StatsCommand.self,
+      ProtectCommand.self,
       DoctorCommand.self,
       BenchmarkCommand.self,
     ])

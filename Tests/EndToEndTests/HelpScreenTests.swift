@@ -10,7 +10,8 @@ struct HelpScreenTests {
     arguments: [
       "", "merge", "plan", "inspect", "diff", "methods", "convert", "doctor", "bank", "bank create",
       "bank add", "bank remove", "bank show", "bank extract", "bank verify", "benchmark",
-      "benchmark codecs", "benchmark bank", "benchmark network", "evaluate", "extract", "stats",
+      "benchmark codecs", "benchmark bank", "benchmark network", "evaluate", "train", "extract",
+      "stats",
       "stats gram", "stats merged-gram", "stats fisher", "protect", "lora", "lora fold",
       "lora extract",
       "lora combine", "lora resize", "lora pack", "lora unpack",
@@ -34,7 +35,7 @@ struct HelpScreenTests {
       .filter { $0 != "See" }
     for command in [
       "merge", "plan", "inspect", "diff", "methods", "convert", "bank", "lora", "evaluate",
-      "extract", "stats", "protect", "doctor", "benchmark",
+      "train", "extract", "stats", "protect", "doctor", "benchmark",
     ] {
       #expect(listed.contains(command))
     }

@@ -71,6 +71,25 @@ final class ProgressLine: Sendable {
     advance(by: 1)
   }
 
+  /// A step of a training run is done.
+  func hear(_ progress: TrainingProgress) {
+    guard !isQuiet else { return }
+    let isFirst = state.withLock {
+      $0.meter.noun != "steps" || $0.meter.total != progress.stepCount
+    }
+    if isFirst {
+      begin(total: progress.stepCount, of: "steps", resumed: progress.steps - 1)
+    }
+    var remark = ", epoch \(progress.epoch + 1)"
+    if let loss = progress.loss { remark += ", loss \(NumberText.significant(loss))" }
+    if let accuracy = progress.testAccuracy {
+      remark += ", \(NumberText.percent(accuracy)) right"
+    }
+    state.withLock { $0.remark = remark }
+    let done = state.withLock { $0.meter.done }
+    if progress.steps > done { advance(by: progress.steps - done) }
+  }
+
   /// Work on a number of bytes, or of other things, begins.
   func begin(total: Int, of noun: String? = nil, resumed: Int = 0) {
     state.withLock { state in
