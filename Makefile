@@ -1,5 +1,5 @@
 # The two commands of the README, and what maintainers run.
-.PHONY: demo test check format bench bench-merges bench-banks bench-networks bench-learning bench-masks bench-spectral differential documentation
+.PHONY: demo test check format bench bench-merges bench-banks bench-networks bench-learning bench-train bench-masks bench-spectral differential documentation
 
 demo:            ## build and merge the bundled vision experts by several methods
 	Scripts/demo
@@ -18,7 +18,7 @@ format:          ## put sources into the house style
 
 bench:           ## all comparisons and figures (see Benchmarks/README.md); about an hour
 	$(MAKE) bench-merges
-	$(MAKE) bench-banks bench-networks bench-learning bench-masks bench-spectral BENCH=
+	$(MAKE) bench-banks bench-networks bench-learning bench-train bench-masks bench-spectral BENCH=
 
 bench-merges:    ## compare with mergekit on synthetic Llama-shaped models
 	swift build -c release --product tincture
@@ -40,6 +40,12 @@ bench-learning:  ## a step of Model Tinting against the published loop in PyTorc
 	swift build -c release --product tincture
 	Benchmarks/setup_peer.sh
 	python=$${PEER_VENV:-.venv/bench}/bin/python; $$python Benchmarks/bench_learning.py --python $$python $(BENCH)
+
+bench-train:     ## training with dense, low and dynamic ranks, and a step against PyTorch in Python
+	swift build -c release --product tincture
+	Benchmarks/setup_peer.sh
+	Scripts/install_fashion_mnist
+	python=$${PEER_VENV:-.venv/bench}/bin/python; $$python Benchmarks/bench_train.py --python $$python $(BENCH)
 
 bench-masks:     ## merges without singular values against FusionBench: time and memory
 	swift build -c release --product tincture
