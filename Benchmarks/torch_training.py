@@ -175,7 +175,7 @@ def main() -> None:
         (scores.argmax(1) == truth[indices]).sum().item()
         seconds.append(time.perf_counter() - begin)
     trained = sum(p.numel() for p in parameters)
-    print(json.dumps({"step_seconds": statistics.median(seconds[5:]), "trained": trained, "torch": torch.__version__}))
+    print(json.dumps({"step_seconds": statistics.mean(seconds[5:]), "trained": trained, "torch": torch.__version__}))
 
 
 if __name__ == "__main__":
