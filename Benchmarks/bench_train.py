@@ -68,12 +68,17 @@ def write_run(path: Path, network: str, mode: str, options: argparse.Namespace, 
     return path
 
 
-def train(path: Path, output: Path, seed: int, options: argparse.Namespace, environment: dict[str, str]) -> dict:
-    """Carry a run out and return its log."""
+def train(
+    path: Path, output: Path, seed: int, options: argparse.Namespace, environment: dict[str, str], *, alone: bool = False
+) -> dict:
+    """Carry a run out and return its log; alone, nothing looks at the process meanwhile."""
     shutil.rmtree(output, ignore_errors=True)
     command = [str(options.tincture), "train", str(path), str(output), "--seed", str(seed), "--quiet", "--force"]
     if options.threads:
         command += ["--threads", str(options.threads)]
+    if alone:
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)  # noqa: S603
+        return json.loads((output / "train.json").read_text())
     done = run(command, output.parent / "log.txt", environment)
     if done.status:
         sys.exit(done.output)
@@ -131,7 +136,7 @@ def step_times(options: argparse.Namespace, environment: dict[str, str]) -> list
             write_run(path, network, form, options, ranks=held, epochs=3, limit=options.steps * options.batch)
             ours, theirs = [], []
             for _ in range(options.runs):
-                log = train(path, options.work / "model", 0, options, environment)
+                log = train(path, options.work / "model", 0, options, environment, alone=True)
                 times = [cost["step_seconds"] / epoch["steps"] for cost, epoch in zip(log["costs"], log["epochs"], strict=True)]
                 ours.append(statistics.median(times[1:]))
                 command = [options.python, str(HERE / "torch_training.py"), "--network", network, "--mode", form]

@@ -133,8 +133,7 @@ final class TrainingLoop {
     TrainingProgress(
       steps: step, stepCount: setup.stepCount, epoch: epoch,
       loss: tally.steps > 0 ? tally.meanLoss : history.epochs.last?.loss,
-      testAccuracy: history.epochs.last?.testAccuracy, phase: setup.phases[learner.phase].title,
-      resumedSteps: 0)
+      testAccuracy: history.epochs.last?.testAccuracy, phase: setup.phases[learner.phase].title)
   }
 
   /// Keeps a state from which the run goes on to the same bits.
@@ -188,8 +187,6 @@ public struct TrainingProgress: Sendable, Hashable {
   public let testAccuracy: Double?
   /// What is trained in this phase.
   public let phase: String
-  /// The steps that an interrupted run had done.
-  public let resumedSteps: Int
 }
 
 /// What is counted within an epoch.
