@@ -296,7 +296,7 @@ struct StepListTests {
         }
       }
     }
-    #expect(count == 11)
+    #expect(count == 12)
     expect(try await workshop.tincture("methods", "ties", "--steps"), ends: 64)
   }
 }
