@@ -101,8 +101,8 @@ public struct LearnedAdapter: Sendable {
       Shape(whole.extents).map {
         .init(
           name: whole.name,
-          reader: ArrayReader(
-            elements: whole.values, shape: $0, place: .init(tensor: whole.name)))
+          reader: MemoryReader(
+            elements: ContiguousArray(whole.values), shape: $0, place: .init(tensor: whole.name)))
       }
     }
     let items = outline.items
@@ -118,23 +118,5 @@ public struct LearnedAdapter: Sendable {
         scale: change.scale)
       return (try LayerNumbers(pair, as: dtype, layer), change.rank)
     }
-  }
-}
-
-/// Elements in memory, as the writer reads them.
-private struct ArrayReader: TensorReader {
-  let elements: [Float]
-  let shape: Shape
-  let place: TinctureError.Place
-
-  var dtype: DType { .f32 }
-  var storedRange: (file: InputFile, offset: Int)? { nil }
-  var workingBytes: Int { 0 }
-
-  func read(_ range: Range<Int>, into output: inout MutableSpan<Float>, window: ReadWindow)
-    throws(TinctureError) -> UInt32
-  {
-    Kernels.copy(elements.span.extracting(range), to: &output)
-    return Kernels.largestMagnitude(output.span)
   }
 }

@@ -1,17 +1,26 @@
-internal import TinctureSafetensors
-internal import TinctureTensors
+package import TinctureSafetensors
+package import TinctureTensors
 
-/// A tensor that an earlier part of the same merge made, held in memory.
-struct MemoryReader: TensorReader {
+/// A tensor that was made and not read, held in memory.
+package struct MemoryReader: TensorReader {
   let elements: ContiguousArray<Float>
-  let shape: Shape
-  let place: TinctureError.Place
+  /// The extents.
+  package let shape: Shape
+  /// What it is called in errors.
+  package let place: TinctureError.Place
 
-  var dtype: DType { .f32 }
-  var storedRange: (file: InputFile, offset: Int)? { nil }
-  var workingBytes: Int { 0 }
+  /// Holds elements, of which there are as many as the shape says.
+  package init(elements: ContiguousArray<Float>, shape: Shape, place: TinctureError.Place) {
+    self.elements = elements
+    self.shape = shape
+    self.place = place
+  }
 
-  func read(_ range: Range<Int>, into output: inout MutableSpan<Float>, window: ReadWindow)
+  package var dtype: DType { .f32 }
+  package var storedRange: (file: InputFile, offset: Int)? { nil }
+  package var workingBytes: Int { 0 }
+
+  package func read(_ range: Range<Int>, into output: inout MutableSpan<Float>, window: ReadWindow)
     throws(TinctureError) -> UInt32
   {
     Kernels.copy(elements.span.extracting(range), to: &output)
