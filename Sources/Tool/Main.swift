@@ -4,7 +4,7 @@ import Tincture
 @main
 struct TinctureCommand: AsyncParsableCommand {
   static func main() async {
-    LibTorch.limitSpinning()
+    LibTorch.prepareProcess()
     await main(nil)
   }
 

@@ -66,20 +66,9 @@ public final class LibTorch: Sendable {
     }
   }
 
-  /// Lets the threads of an operator sleep soon when they wait for each other.
-  ///
-  /// By default they spin for milliseconds, which makes every operator ten times slower on a machine that has
-  /// anything else to do. The OpenMP library reads its settings from the environment when it is loaded; what the
-  /// user has set stays. For programs, at their start, before other threads use the environment.
-  public static func limitSpinning() {
-    let own = ["OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"]
-    guard own.allSatisfy({ getenv($0) == nil }) else { return }
-    setenv("GOMP_SPINCOUNT", "1000", 1)
-    setenv("KMP_BLOCKTIME", "0", 1)
-  }
-
   private init(_ finding: LibTorchSearch.Finding) throws(TinctureError) {
     let start = ContinuousClock.now
+    Self.keepFreedMemory()
     func open(_ name: String) -> Result<DynamicLibrary, DynamicLibrary.LoadFailure> {
       DynamicLibrary.load(finding.folder + "/" + LibTorchSearch.libraryName(name))
     }

@@ -48,7 +48,9 @@ package struct MergeFit {
   package func run(
     observer: (FitHistory) -> Void = { _ in }
   ) throws(TinctureError) -> FitOutcome {
-    try problem.precision.scope { () throws(TinctureError) in try learn(observer) }
+    // What comes after a fit works in blocks of its own.
+    defer { LibTorch.releaseFreedMemory() }
+    return try problem.precision.scope { () throws(TinctureError) in try learn(observer) }
   }
 
   private func learn(_ observer: (FitHistory) -> Void) throws(TinctureError) -> FitOutcome {
