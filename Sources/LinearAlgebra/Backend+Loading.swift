@@ -31,7 +31,13 @@ extension Backend {
     let places = candidates(
       path ?? environment("TINCTURE_BLAS"), libTorch ?? environment("TINCTURE_LIBTORCH"))
     for files in places {
-      do throws(TinctureError) { return try open(files) } catch { tried.append(error) }
+      do throws(TinctureError) {
+        let backend = try open(files)
+        FreedMemory.keep()
+        return backend
+      } catch {
+        tried.append(error)
+      }
     }
     let named = path != nil || environment("TINCTURE_BLAS") != nil
     let finding =

@@ -4,7 +4,8 @@ import Tincture
 @main
 struct TinctureCommand: AsyncParsableCommand {
   static func main() async {
-    LibTorch.prepareProcess()
+    LibTorch.limitSpinning()
+    FreedMemory.allowKeeping()
     await main(nil)
   }
 

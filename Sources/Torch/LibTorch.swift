@@ -68,7 +68,7 @@ public final class LibTorch: Sendable {
 
   private init(_ finding: LibTorchSearch.Finding) throws(TinctureError) {
     let start = ContinuousClock.now
-    Self.keepFreedMemory()
+    FreedMemory.keep()
     func open(_ name: String) -> Result<DynamicLibrary, DynamicLibrary.LoadFailure> {
       DynamicLibrary.load(finding.folder + "/" + LibTorchSearch.libraryName(name))
     }

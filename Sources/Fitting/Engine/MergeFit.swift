@@ -49,7 +49,7 @@ package struct MergeFit {
     observer: (FitHistory) -> Void = { _ in }
   ) throws(TinctureError) -> FitOutcome {
     // What comes after a fit works in blocks of its own.
-    defer { LibTorch.releaseFreedMemory() }
+    defer { FreedMemory.release() }
     return try problem.precision.scope { () throws(TinctureError) in try learn(observer) }
   }
 

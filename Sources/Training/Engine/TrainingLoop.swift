@@ -81,7 +81,7 @@ final class TrainingLoop {
     let phase = setup.phase(ofEpoch: epoch)
     guard phase > learner.phase else { return }
     try learner.change(to: phase, setup)
-    LibTorch.releaseFreedMemory()
+    FreedMemory.release()
   }
 
   private func trainEpoch() throws(TinctureError) {
