@@ -3,7 +3,7 @@
 
 For each network and mode: accuracy over several seeds, trained parameters averaged over the run, time and peak memory of each phase,
 and effective ranks over the epochs. Then the time of a step against eager PyTorch in Python for the same network and parameterisation,
-in alternating runs. The defaults take about a quarter of an hour on two cores; --epochs 30 --limit 60000 is a long run.
+in alternating runs, and the peak memory of the phases of a wide network against the published design, which keeps three networks. The defaults take about a quarter of an hour on two cores; --epochs 30 --limit 60000 is a long run.
 """
 
 from __future__ import annotations
@@ -156,6 +156,27 @@ def step_times(options: argparse.Namespace, environment: dict[str, str]) -> list
     return rows
 
 
+def phase_memory(options: argparse.Namespace, environment: dict[str, str]) -> dict:
+    """Compare the peak memory of the phases with that of the published design, which keeps three networks and optimisers, and print it."""
+    wide = argparse.Namespace(**vars(options) | {"depth": 14, "width": 128, "batch": 16, "test_limit": 16})
+    steps = 8
+    held = f"{{mode: dynamic, ratio: {options.ratio}, inflate: 1, deflate: 2, measure: false}}"
+    path = write_run(options.work / "memory.yaml", "resnet", "memory", wide, ranks=held, epochs=3, limit=steps * wide.batch)
+    log = train(path, options.work / "model", 0, options, environment, alone=True)
+    own = [phase["peak_bytes"] for phase in log["phases"]]
+    command = [options.python, str(HERE / "torch_training.py"), "--network", "resnet", "--mode", "phases"]
+    command += ["--ratio", str(options.ratio), "--batch", str(wide.batch), "--steps", str(steps)]
+    command += ["--depth", str(wide.depth), "--width", str(wide.width)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    other = json.loads(done.stdout)["peak_bytes"]
+    parameters = log["parameters"]
+    print(f"\nResNet-{wide.depth} of width {wide.width}, {parameters / 1e6:.1f} M parameters, batches of {wide.batch}: peak memory of the phases\n")
+    print("| phase | Tincture | all three networks and optimisers in PyTorch |\n|---|--:|--:|")
+    for phase, mine, theirs in zip(log["phases"], own, other, strict=True):
+        print(f"| {phase['mode']} | {mine / 1e6:.0f} MB | {theirs / 1e6:.0f} MB |", flush=True)
+    return {"parameters": parameters, "tincture": own, "published": other}
+
+
 def main() -> None:
     """Measure and print tables."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -187,6 +208,7 @@ def main() -> None:
     environment = os.environ | {"TINCTURE_LIBTORCH": torch_folder}
     result = {"accuracy": accuracies(options, environment) if options.seeds else []}
     result["steps"] = step_times(options, environment) if options.steps else []
+    result["memory"] = phase_memory(options, environment) if options.steps and "resnet" in options.networks else None
     if options.save:
         options.save.write_text(json.dumps(result, indent=2) + "\n")
     if not options.keep:
