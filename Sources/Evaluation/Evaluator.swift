@@ -95,6 +95,7 @@ public struct Evaluator: Sendable {
     var loaded: (reference: ModelReference, parameters: ModelParameters)?
     var scores: [TaskScore] = []
     var cachedTasks = 0
+    var mixes = false
     for task in suite.tasks {
       guard let reference = model.model(for: task) else {
         throw TinctureError(
@@ -109,13 +110,14 @@ public struct Evaluator: Sendable {
         loaded = (reference, try parameters(reference, model.fusion))
       }
       guard let parameters = loaded?.parameters else { continue }
+      mixes = mixes || parameters.mixes
       let (score, isCached) = try score(task, parameters, observer)
       scores.append(score)
       cachedTasks += isCached ? 1 : 0
     }
     return ModelScores(
       name: model.name, scores: scores, reference: model.reference, cachedTasks: cachedTasks,
-      seconds: (ContinuousClock.now - start) / .seconds(1))
+      seconds: (ContinuousClock.now - start) / .seconds(1), mixes: mixes)
   }
 
   private func parameters(

@@ -14,6 +14,8 @@ package struct ModelParameters {
   package let digest: String
   /// What the model has for its tasks beside its tensors.
   private(set) var parts: TaskParts?
+  /// Whether something in the model is mixed for every input.
+  private(set) var mixes: Bool
 
   /// Reads what a network needs of a model.
   ///
@@ -32,10 +34,16 @@ package struct ModelParameters {
     do throws(TinctureError) {
       try self.init(reading: readers, for: network, on: device, routing: routing)
     } catch { throw error.located(model: input.name) }
-    guard input.reference.expert == nil, let directory = input.checkpoint.directory else { return }
-    if let path = TaskParts.path(in: directory) { parts = try TaskParts(opening: path) }
-    if let path = Mixture.path(in: directory) {
+    guard let directory = input.checkpoint.directory else { return }
+    if let path = TaskParts.path(in: directory) {
+      let parts = try TaskParts(opening: path)
+      // The model of one task has the parts of that task alone.
+      self.parts =
+        if let task = input.reference.expert { parts.only(task) } else { parts }
+    }
+    if input.reference.expert == nil, let path = Mixture.path(in: directory) {
       self.network = try Mixture(opening: path).network(self.network, routing, on: device)
+      mixes = true
     }
   }
 
@@ -75,6 +83,7 @@ package struct ModelParameters {
     }
     let expansion = try ExpandedLayers(network.parameterShapes, readers, routing, read)
     if expansion != nil { digest.update("\(routing ?? .top)") }
+    mixes = expansion != nil
     parameters = Parameters(tensors).expanded(by: expansion)
     self.network = network
     self.digest = digest.finish()

@@ -12,6 +12,8 @@ public struct ModelScores: Sendable {
   public let cachedTasks: Int
   /// The seconds that the evaluation took.
   public let seconds: Double
+  /// Whether a model mixes experts for every input, so that the routing has an effect.
+  public var mixes = false
 
   /// The figure of a task.
   public subscript(task: String) -> TaskScore? { scores.first { $0.task == task } }

@@ -80,13 +80,18 @@ struct EvaluateTests {
     #expect(try self.rows(again).allSatisfy { $0["cached_tasks"] as? Int == 2 })
   }
 
-  @Test("What is wrong is said before anything is computed")
+  @Test("What is wrong is said before anything is computed, and what has no effect")
   func faults() async throws {
     #expect(try await run([suite, "x", "--task", "stile"], ends: 64).errors.contains("style"))
     #expect(try await run(["none.yaml", "x"], ends: 66).errors.contains("none.yaml"))
     #expect(try await run([suite, "nothing", "--plain"], ends: 66).errors.contains("nothing"))
     #expect(try await run([suite, "x", "--device", "tpu"], ends: 64).errors.contains("cuda"))
     #expect(try await run([suite, "x", "--device", "cuda:9"], ends: 69).errors.contains("cuda:9"))
+    let plain = try await run([
+      suite, Self.vision + "/pretrained.safetensors", "--plain", "--task", "style", "--limit", "5",
+      "--no-cache", "--routing", "top",
+    ])
+    #expect(plain.errors.contains("--routing has no effect"))
     let without = try await run([suite, "x", "--libtorch", "nowhere"], ends: 69)
     #expect(without.errors.contains("pip install torch"))
   }

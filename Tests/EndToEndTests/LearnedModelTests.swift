@@ -61,6 +61,9 @@ struct LearnedModelTests {
     // Converted, it keeps its parts in a directory; a file has no place for them.
     expect(try await workshop.start(["convert", "merged", "copy"]).end(), ends: 0)
     #expect(try await accuracies("copy") == after)
+    // The model of one task has its corrections, and no other task's.
+    #expect(try await accuracies("merged#style")["style"] == after["style"])
+    #expect(try await accuracies("merged#optdigits")["style"] == before["style"])
     let file = try await workshop.start(["convert", "merged", "copy.safetensors"]).end()
     expect(file, ends: 0)
     #expect(file.errors.contains("task_parts.safetensors stays behind"))

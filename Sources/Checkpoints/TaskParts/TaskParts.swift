@@ -62,6 +62,20 @@ public struct TaskParts: Sendable {
         + " \(tasks.map(\.name).joined(separator: ", ")).", at: .init(file: file.file.path.string))
   }
 
+  /// The parts of one task alone.
+  ///
+  /// - Parameter name: The task.
+  /// - Returns: The parts; nil when the task has none.
+  public func only(_ name: String) -> TaskParts? {
+    tasks.first { $0.name == name }.map { TaskParts(file: file, method: method, tasks: [$0]) }
+  }
+
+  private init(file: SafetensorsFile, method: String, tasks: [Task]) {
+    self.file = file
+    self.method = method
+    self.tasks = tasks
+  }
+
   /// Opens a file of parts.
   ///
   /// - Parameter path: The file.

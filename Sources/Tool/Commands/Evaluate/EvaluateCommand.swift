@@ -89,6 +89,9 @@ struct EvaluateCommand: AsyncParsableCommand {
       try output.write(table, suite)
       Console.result(display.json ? table.json.text() : table.text)
       if !display.json, !display.quiet { for note in table.notes { Console.remark(note) } }
+      if routing != nil, !display.quiet, !table.rows.contains(where: \.mixes) {
+        Console.remark("note: No model mixes experts for every input; --routing has no effect.")
+      }
     }
   }
 
