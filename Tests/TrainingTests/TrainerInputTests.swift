@@ -64,6 +64,26 @@ struct TrainerInputTests {
     #expect(found.code != nil && found.code != .internalError)
   }
 
+  @Test("Weights that factors at random would not use are remarked upon")
+  func discarded() throws {
+    func notes(_ start: String, _ ranks: String) throws -> String {
+      let changes = [
+        "network":
+          "{kind: vision_transformer, image_size: 28, num_channels: 1, patch_size: 7, hidden_size: 128,"
+          + " num_hidden_layers: 6, num_attention_heads: 4, pooling: mean, patch_module: patch_embed}",
+        "start": start, "ranks": ranks,
+      ]
+      return try fixture.job("model", changes).plan().notes.joined(separator: " ")
+    }
+    let model = RunFixture.vision + "/pretrained.safetensors"
+    #expect(try notes(model, "low_rank").contains("'start: weight'"))
+    #expect(try notes(model, "{mode: low_rank, start: weight}").contains("at random") == false)
+    #expect(try notes(model, "dense").contains("at random") == false)
+    #expect(try notes("random", "low_rank").contains("at random") == false)
+    let allRandom = "{model: '\(model)', random: [blocks]}"
+    #expect(try notes(allRandom, "low_rank").contains("at random") == false)
+  }
+
   @Test("A classifier learns texts, cut into words of a vocabulary")
   func texts() async throws {
     let folder = URL(filePath: fixture.scratch.string)

@@ -58,7 +58,7 @@ public struct PhasePlan: Sendable {
       throw causes.count == 1
         ? cause
         : TinctureError(
-          .recipe, "The rank fits \(causes.count) of the chosen layers not.", causes: causes)
+          .recipe, "The rank does not fit \(causes.count) of the chosen layers:", causes: causes)
     }
     var trainsRest = true
     if case .adaptor(let settings) = mode { trainsRest = settings.trainsRest }

@@ -51,7 +51,6 @@ struct TrainingSetup {
     if run.ranks != nil, run.ranks?.isMeasured == nil, !measuresRanks {
       notes.append("There is no library for singular values; ranks are not measured.")
     }
-    self.notes = notes
     if !run.augmentation.isIdentity, network.channels == nil {
       throw run.refusal("'augmentation' changes images; texts are not changed.")
     }
@@ -65,6 +64,10 @@ struct TrainingSetup {
     }
     let phases = try Self.phases(run, network.network, frozen: Set(frozen), training.count)
     self.phases = phases
+    if let note = Self.discardedWeights(phases[0].plan.mode, phases[0].plan.layers.keys, start) {
+      notes.append(note)
+    }
+    self.notes = notes
     if let idle = phases.first(where: { $0.plan.trainedCount == 0 }),
       !(run.head?.isTrained ?? false)
     {
@@ -77,6 +80,19 @@ struct TrainingSetup {
         "The learning rate would fall at epoch \(RunDecoder.plain(last)), but \(stepCount) steps are only"
           + " \(epochCount) epochs.")
     }
+  }
+
+  /// A remark about weights of the model that training begins with which factors at random would not use.
+  private static func discardedWeights(
+    _ mode: LayerMode, _ layers: some Collection<String>, _ start: StartModel
+  ) -> String? {
+    guard let input = start.input, case .lowRank(let settings) = mode, !settings.startsFromWeight
+    else { return nil }
+    let count = layers.count { !start.isRandom($0) }
+    guard count > 0 else { return nil }
+    return
+      "The factors of \(count) layer\(count == 1 ? "" : "s") begin at random, so that their weights in"
+      + " \(input.name) are not used; with 'start: weight' in 'ranks' they begin from those."
   }
 
   /// The phases with their plans.

@@ -52,6 +52,9 @@ struct StartModel {
     }
   }
 
+  /// Whether a parameter begins at random although there may be a model to begin with.
+  func isRandom(_ name: String) -> Bool { input == nil || run.start.isRandom(name) }
+
   /// The values of all parameters by their names.
   ///
   /// - Parameter device: Where they shall lie.
