@@ -111,7 +111,8 @@ extension TinctureError.Place: CustomStringConvertible {
     } else if let line {
       parts.append("line \(line)" + (column.map { ", column \($0)" } ?? ""))
     }
-    if let model { parts.append("model \(model)") }
+    // A model that is a file of its own need not be named twice.
+    if let model, model != file { parts.append("model \(model)") }
     if let tensor { parts.append("tensor \(tensor)") }
     if let byteOffset { parts.append("byte \(byteOffset)") }
     return parts.joined(separator: ", ")
@@ -125,14 +126,19 @@ extension TinctureError: CustomStringConvertible {
     return place.isEmpty ? message : "\(place): \(message)"
   }
 
-  /// The description, the snippet and the causes, each on lines of their own.
+  /// The description, the snippet and the causes, each on lines of their own; of very many causes the first ones.
   public var detailedDescription: String {
     var text = description
     if let snippet { text += "\n" + snippet }
-    for cause in causes {
+    let shown = causes.count > Self.longestList ? causes.prefix(Self.longestList - 1) : causes[...]
+    for cause in shown {
       let lines = cause.detailedDescription.split(separator: "\n", omittingEmptySubsequences: false)
       text += "\n  - " + lines.joined(separator: "\n    ")
     }
+    if shown.count < causes.count { text += "\n  - and \(causes.count - shown.count) more" }
     return text
   }
+
+  /// How many causes are listed at most.
+  private static let longestList = 40
 }
