@@ -97,8 +97,16 @@ public struct ModelLocator: Sendable {
       let (commit, path) = try cache.snapshot(revision: wanted ?? "main", reference: reference)
       return ModelLocation(path: path, hubIdentifier: name, commit: commit)
     }
+    if Self.fileEndings.contains(where: { name.hasSuffix($0) }) {
+      throw Self.failure("There is no file '\(name)'.", reference)
+    }
     throw try notCached(name, revision: wanted, reference: reference)
   }
+
+  /// What the names of files end in, and those of models on the hub do not.
+  private static let fileEndings = [
+    ".safetensors", ".bin", ".pt", ".pth", ".bank", ".yaml", ".yml",
+  ]
 
   private func local(_ path: String, revision: String?, reference: String) throws(TinctureError)
     -> ModelLocation

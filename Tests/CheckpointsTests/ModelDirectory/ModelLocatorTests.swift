@@ -148,7 +148,7 @@ struct ModelLocatorTests {
     arguments: [
       "", "a/b/c", "../no such folder/x", "org/..", "org/na--me", "/no/such", "./no", "org/", "a b",
       "a\0b",
-      "@main", String(repeating: "x", count: 5_000),
+      "@main", "expert.safetensors", "models/experts.bank", String(repeating: "x", count: 5_000),
     ])
   func noName(reference: String) {
     let locator = ModelLocator(environment: ["HF_HUB_CACHE": "/nowhere"])
