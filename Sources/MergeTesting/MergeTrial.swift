@@ -34,6 +34,8 @@ public struct MergeTrial: Sendable {
   public var options = MergeOptions()
   /// Workers, memory and sizes.
   public var engine = MergeEngine(workers: 1, memoryLimit: 1 << 30)
+  /// Whether methods can keep on the disk what they find before they merge.
+  public var keepsFindings = true
   /// Elements after which every step is cut; only for element-wise methods.
   public var cutLength: Int?
 
@@ -73,6 +75,10 @@ public struct MergeTrial: Sendable {
     let plan = try plan(baseFile, modelFiles, statisticsFiles)
     let output = scratch.path.appending("output.safetensors")
     let writer = try CheckpointWriter.create(output, layout: plan.layout, fingerprint: "trial")
+    if !keepsFindings {
+      // A file in the place of the folder, so that nothing can be written into it.
+      try ScratchDirectory.write([], to: writer.scratch)
+    }
     let report = try await engine.run(plan, into: writer)
     try writer.finish()
     return Outcome(

@@ -38,6 +38,11 @@ public final class ScratchDirectory: Sendable {
   @discardableResult
   public func write(_ name: String, _ bytes: [UInt8]) throws(TinctureError) -> FilePath {
     let file = path.appending(name)
+    try Self.write(bytes, to: file)
+    return file
+  }
+
+  static func write(_ bytes: [UInt8], to file: FilePath) throws(TinctureError) {
     do {
       let descriptor = try FileDescriptor.open(
         file, .writeOnly, options: [.create, .truncate, .closeOnExec],
@@ -46,7 +51,6 @@ public final class ScratchDirectory: Sendable {
     } catch {
       throw TinctureError(.io, "Writing failed: \(error).", at: .init(file: file.string))
     }
-    return file
   }
 
   /// The names in the directory, sorted.
