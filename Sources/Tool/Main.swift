@@ -21,8 +21,8 @@ struct TinctureCommand: AsyncParsableCommand {
 
       EXIT STATUS
         0 done, 64 usage, 65 wrong recipe or checkpoint, 66 missing input,
-        69 missing facility, 73 output cannot be created, 74 input or output
-        failed, 130 interrupted
+        69 missing facility, 70 engine failed, 73 output cannot be created,
+        74 input or output failed, 130 interrupted
       """,
     version: TinctureVersion.current,
     subcommands: [

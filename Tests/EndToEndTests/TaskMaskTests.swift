@@ -95,6 +95,9 @@ struct TaskMaskTests {
         }
       }
     }
+    let file = try await run(
+      "extract", "moved/model.safetensors", "--task", "cars", "--output", "x", ends: 64)
+    #expect(file.errors.contains("directory of a merge"))
     let missing = try await run("extract", "moved", "--task", "none", "--output", "x", ends: 66)
     #expect(missing.errors.contains("cars, sun, dtd"))
   }

@@ -293,8 +293,8 @@ public final class MergeInputs {
       let index = (0..<span.count).first { !span[$0].isFinite } ?? 0
       throw TinctureError(
         .checkpoint,
-        "Element \(start + index) is \(span[index]); a merge would spread it. Repair the checkpoint,"
-          + " or choose --non-finite base or --non-finite propagate.", at: reader.place)
+        "Element \(start + index) is \(span[index]). Repair the checkpoint; merge alone can go on, with"
+          + " --non-finite base or --non-finite propagate.", at: reader.place)
     }
   }
 }

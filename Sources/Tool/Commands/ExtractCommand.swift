@@ -11,8 +11,8 @@ struct ExtractCommand: AsyncParsableCommand {
       layers. The plain checkpoint has the task's own tensors in place of the shared \
       ones, and its head under the name that the suite has for it. Recipes take the \
       model of a task as MODEL#TASK; experts of banks are extracted by `bank extract`. \
-      Of models with masks for each task (emr, tall_masks) the plain checkpoint is the \
-      base with what the task's mask leaves of the change.
+      Of models with masks for each task (emr, tall_masks, flexmerge) the plain checkpoint \
+      is the base with what the task's mask leaves of the change.
 
       Models that mix experts into their tensors for every input (twin_merging, we_moe) \
       have plain checkpoints, too: of twin_merging the shared expert with the whole \
@@ -44,6 +44,13 @@ struct ExtractCommand: AsyncParsableCommand {
   func run() async throws {
     try await Console.reporting { () async throws(TinctureError) in
       Signals.install()
+      let path = FilePath(model)
+      if FileKind(of: path) == .file, (try? ExpertBank(opening: path)) == nil {
+        throw TinctureError(
+          .usage,
+          "This is a file; models of single tasks are taken out of the directory of a merge, and experts of a"
+            + " bank by: tincture bank extract.", at: .init(file: model))
+      }
       let conversion = ModelConversion(
         model: "\(model)#\(task)\(mean ? Mixture.meanSuffix : "")", output: FilePath(output),
         settings: PlanSettings(),

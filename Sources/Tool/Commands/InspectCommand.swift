@@ -112,7 +112,7 @@ struct InspectCommand: AsyncParsableCommand {
       if check, !faulty.isEmpty {
         throw TinctureError(
           .checkpoint,
-          "\(faulty.count) tensors hold elements that are not finite: "
+          "\(faulty.count) tensor\(faulty.count == 1 ? " holds" : "s hold") elements that are not finite: "
             + faulty.prefix(20).map { "\($0.name) (\($0.nonFinite ?? 0))" }.joined(separator: ", ")
             + ".", at: .init(file: input.checkpoint.path.string))
       }

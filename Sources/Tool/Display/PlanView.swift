@@ -20,7 +20,8 @@ struct PlanView {
       "steps    \(plan.steps.count) for \(plan.layout.places.count) tensors, \(copies) of them copied",
       "memory   \(ByteSize.text(engine.peakBytes(of: plan))) working memory with \(engine.workers)"
         + " workers (limit \(ByteSize.text(engine.memoryLimit)))",
-      "beside   \(plan.sidecars.map(\.path).joined(separator: ", "))",
+      "beside   \(plan.sidecars.map(\.path).joined(separator: ", "))"
+        + (plan.method.info.makesParts ? ", and what each task has of its own" : ""),
     ]
     if let text = plan.method.preparation(plan, memoryLimit: engine.memoryLimit) {
       lines.append("learns   \(text)")

@@ -107,7 +107,9 @@ extension Planner {
     for (source, reader) in readers where !reader.dtype.isArithmetic {
       problems.add(
         TinctureError(
-          .checkpoint, "The elements are \(reader.dtype.rawValue), which cannot be merged.",
+          .checkpoint,
+          "The elements are \(reader.dtype.rawValue), which cannot be merged; take the tensor from one model by"
+            + " a keep: rule.",
           at: .init(model: models[source.model].name, tensor: assignment.name)))
       return nil
     }

@@ -73,7 +73,7 @@ struct BankSummary {
       Console.result(summary.json.text())
     } else {
       Console.result(
-        "\(path): \(ByteSize.text(bytes)), \(summary.experts.count) experts, "
+        "\(path): \(ByteSize.text(bytes)), \(summary.experts.count) expert\(summary.experts.count == 1 ? "" : "s"), "
           + "\(percent(summary.fractionOfSingle)) of them in single precision")
     }
   }
