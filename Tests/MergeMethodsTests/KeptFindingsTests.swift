@@ -1,4 +1,5 @@
 import Testing
+import TinctureLinearAlgebra
 import TinctureMergeMethods
 import TinctureMergeTesting
 import TinctureMerging
