@@ -15,9 +15,17 @@ public import TinctureTensors
 /// 1e-20 and less, which is why the published configurations have 1e-24 to 1e-28. `approximation` replaces the moments
 /// of matrices as optimisers with factored moments do: `rank1` by the product of their row and column sums over
 /// the sum, `svd` by their `rank` leading singular directions, without what is negative then. Tensors without
-/// moments are averaged. The modes linear and ties of the published code are other methods here.
+/// moments are averaged.
 ///
-/// Shapes: v as θ. Cost: one pass over models and moments; two more where `density` is set. In double precision.
+/// With a base `aggregation: linear` takes the mean of the masked task vectors instead, and `ties` the sum over the number of models
+/// of those elements that have the sign of Σ mᵢ τᵢ, positive for zero, of the largest `ties_density` of each tensor (all that tie
+/// with the last). `rescale` multiplies mᵢ τᵢ by h(τᵢ) / h(mᵢ τᵢ) first, where h is the largest singular value of matrices, all
+/// extents but the first of other tensors taken as columns, the length of the longest column of token tables and heads, and the root mean square of
+/// vectors; what is left of up to `rescale_relative_threshold` of the norm becomes zero. In the published code masks act on linear and ties only where it
+/// rescales; here they always do.
+///
+/// Shapes: v as θ. Cost: one pass over models and moments; two more where `density` is set, one to rescale with O(m n min(m, n)) for a
+/// matrix or O(m n) with `approximate_norm`, and two to trim. In double precision.
 /// Source: Mahdavinia et al., arXiv:2509.11167.
 public struct Ota: MergeMethod {
   /// The threshold of each model's scores that `density` asks for, by its position in the recipe.
@@ -30,8 +38,9 @@ public struct Ota: MergeMethod {
   static let epsilon = Parameter<Double>(
     "epsilon", default: 1e-8, in: .atLeast(0),
     "What is added to each weight; far below the square root of typical moments.")
-  static let scaling = Parameter<Double>(
-    "scaling_factor", default: 1, in: .above(0), "What weights are multiplied by before.")
+  static let scaling = PerModelParameter<Double>(
+    "scaling_factor", default: 1, in: .above(0),
+    "What each model's weights are multiplied by before.")
   static let normalize = Parameter<Bool>(
     "normalize", default: false, "Divide each model's weights by their mean in the tensor.")
   static let threshold = PerModelParameter<Double>(
@@ -42,6 +51,23 @@ public struct Ota: MergeMethod {
   static let fallback = Parameter<String>(
     "fallback", default: "base", of: ["base", "mean"],
     "What elements get that no model keeps; the mean where there is no base.")
+
+  static let aggregation = Parameter<String>(
+    "aggregation", default: "precond", of: Aggregation.allCases.map(\.rawValue),
+    "How masked task vectors become one: weighted by the moments, by their mean, or by the mean of what has"
+      + " the elected sign.")
+  static let rescale = Parameter<Bool>(
+    "rescale", default: false,
+    "Bring each masked task vector of a tensor back to the operator norm that it had.")
+  static let rescaleThreshold = Parameter<Double>(
+    "rescale_relative_threshold", default: 1e-6, in: .fraction,
+    "Masked task vectors of up to this share of the norm become zero instead.")
+  static let approximate = Parameter<Bool>(
+    "approximate_norm", default: false,
+    "Find norms of matrices by ten steps of power iteration, which begin at random.")
+  static let tiesDensity = Parameter<Double>(
+    "ties_density", default: 1, in: .fraction,
+    "With aggregation: ties, the fraction of each tensor's elements that stays, the largest ones.")
 
   /// The description of the method.
   public let info = MethodInfo(
@@ -54,8 +80,8 @@ public struct Ota: MergeMethod {
     link: "https://arxiv.org/abs/2509.11167", base: .optional, models: 1...Int.max,
     streaming: .model, statistics: .secondMoment,
     parameters: [
-      power, epsilon, scaling, normalize, threshold, density, fallback,
-      SecondMoments.approximation, SecondMoments.rank,
+      power, epsilon, scaling, normalize, threshold, density, fallback, aggregation, rescale,
+      rescaleThreshold, approximate, tiesDensity, SecondMoments.approximation, SecondMoments.rank,
     ],
     presets: [
       .init(
@@ -64,21 +90,48 @@ public struct Ota: MergeMethod {
       .init(
         "ffg", [("density", .number(0.4)), ("epsilon", .number(1e-24))],
         "Grafting that keeps 40 % of each model's elements."),
+      .init(
+        "ffg_linear",
+        [
+          ("density", .number(0.4)), ("epsilon", .number(1e-24)), ("aggregation", .text("linear")),
+          ("rescale", .bool(true)), ("approximate_norm", .bool(true)),
+        ], "The same, rescaled and averaged without weights."),
     ])
 
   /// Creates the method.
   public init() {}
 
-  /// A threshold and a density cannot both decide.
+  /// A threshold and a density cannot both decide, and nothing is set that has no effect.
   public func objection(to parameters: ResolvedParameters, modelCount: Int) -> String? {
-    zip(parameters[Self.threshold], parameters[Self.density]).contains { $0 > 0 && $1 < 1 }
-      ? "threshold and density both say what is dropped; give one of them" : nil
+    let pairs = zip(parameters[Self.threshold], parameters[Self.density])
+    if pairs.contains(where: { $0 > 0 && $1 < 1 }) {
+      return "threshold and density both say what is dropped; give one of them"
+    }
+    if parameters[Self.tiesDensity] < 1, parameters[Self.aggregation] != "ties" {
+      return "ties_density has no effect without aggregation: ties"
+    }
+    if parameters[Self.approximate], !parameters[Self.rescale] {
+      return "approximate_norm has no effect without rescale: true"
+    }
+    return nil
   }
 
-  /// Approximations by singular values need BLAS and LAPACK.
+  /// Singular values need BLAS and LAPACK, and what is done to task vectors needs a base.
   public func check(_ plan: MergePlan) throws(TinctureError) {
-    let usesSVD = plan.steps.contains { $0.parameters[SecondMoments.approximation] == "svd" }
-    if usesSVD { _ = try Backend.shared }
+    let weighed = plan.steps.filter { !$0.statistics.isEmpty }
+    for step in weighed where step.base == nil {
+      guard step.parameters[Self.aggregation] == "precond", !step.parameters[Self.rescale] else {
+        throw TinctureError(
+          .recipe,
+          "aggregation and rescale of ota change task vectors; add base_model: to the recipe.",
+          at: .init(tensor: step.name))
+      }
+    }
+    let needsAlgebra = plan.steps.contains {
+      $0.parameters[SecondMoments.approximation] == "svd"
+        || $0.parameters[Self.rescale] && OperatorLength.needsAlgebra($0)
+    }
+    if needsAlgebra { _ = try Backend.shared }
   }
 
   /// A block of moments, sums over the models, and approximations.
@@ -87,7 +140,11 @@ public struct Ota: MergeMethod {
   {
     guard scope.statisticsShape != nil else { return WorkingMemory() }
     var memory = SecondMoments.memory(parameters, scope)
-    memory.vectors += 7
+    memory.vectors += CurvatureSums.vectors + 2
+    if parameters[Self.rescale] { memory.bytes += OperatorLength.memory(scope.shape) }
+    if parameters[Self.tiesDensity] < 1 {
+      memory.bytes += RankSearch.memory(ranks: 1, sampling: false)
+    }
     if parameters[Self.density].contains(where: { $0 < 1 }) {
       memory.bytes += scope.modelCount * OrderStatistic.memory(ranks: 1)
     }
@@ -142,7 +199,7 @@ public struct Ota: MergeMethod {
     }
   }
 
-  private static func score(_ moment: Float, _ value: Float, hasBase: Bool) -> Float {
+  static func score(_ moment: Float, _ value: Float, hasBase: Bool) -> Float {
     hasBase ? Float(Double(moment) * Double(value) * Double(value)) : moment
   }
 
@@ -158,43 +215,67 @@ public struct Ota: MergeMethod {
     let cuts = zip(inputs[Self.threshold], inputs.step.modelIndices).map { threshold, model in
       state.cuts[model] ?? Float(threshold)
     }
-    let isMasked = cuts.contains { $0 > 0 }
+    let grafts = try Grafts(inputs, moments, cuts)
+    let aggregation = Aggregation(rawValue: inputs[Self.aggregation]) ?? .precond
     let epsilon = inputs[Self.epsilon]
     let scales = try scales(inputs, moments)
-    let averages = !inputs.hasBase || !isMasked || inputs[Self.fallback] == "mean"
-    let least = isMasked ? 1.1 * Double(count) * epsilon : 0
+    let averages =
+      !inputs.hasBase || !grafts.isMasked || inputs[Self.fallback] == "mean"
+    let least = grafts.isMasked ? 1.1 * Double(count) * epsilon : 0
     let power = inputs[Self.power]
     var values = inputs.scratch()
     try inputs.produce(form) { (block, output) throws(TinctureError) in
-      var sums = CurvatureSums(count: block.count)
+      let length = block.count
+      var sums = CurvatureSums(count: length)
       for model in 0..<count {
-        try moments.read(model, block.start, count: block.count, into: &values)
-        let found = values.prefix(block.count)
-        for i in 0..<block.count {
-          let value = block[model: model][i]
-          let isKept =
-            cuts[model] <= 0
-            || Self.score(found[i], value, hasBase: inputs.hasBase) >= cuts[model]
-          let weight =
-            isKept ? scales[model] * Powers.power(Double(found[i]), power) + epsilon : 0
-          sums.add(Double(value), weight, at: i)
+        try moments.read(model, block.start, count: length, into: &values)
+        block.change(model: model) { elements in
+          for i in 0..<length {
+            let (value, moment) = (elements[i], values.prefix(length)[i])
+            let isKept = grafts.keeps(model, moment, value)
+            let weight =
+              isKept ? scales[model] * Powers.power(Double(moment), power) + epsilon : 0
+            let grafted = isKept ? grafts.grafted(model, value) : 0
+            sums.add(Double(value), grafted: grafted, weight, at: i)
+            elements[i] = Float(grafted)
+          }
         }
       }
       if inputs.hasBase { Kernels.copy(block.base, to: &output) }
-      for i in 0..<block.count {
-        output[i] = Float(
-          Double(output[i])
-            + sums.mean(at: i, above: least, otherwise: averages ? 1 / Double(count) : 0))
+      for i in 0..<length {
+        let change: Double
+        if sums.weight(at: i, isAbove: least) || (aggregation != .precond && !grafts.isMasked) {
+          switch aggregation {
+          case .precond: change = sums.mean(at: i)
+          case .linear: change = sums.grafted(at: i) / Double(count)
+          case .ties: change = Self.elected(block, i, sums.grafted(at: i)) / Double(count)
+          }
+        } else {
+          change = averages ? sums.sum(at: i) / Double(count) : 0
+        }
+        output[i] = Float(Double(output[i]) + change)
       }
     }
+  }
+
+  /// The sum of the elements that have the sign of all together, which is positive for zero.
+  private static func elected(
+    _ block: borrowing ElementBlock, _ index: Int, _ mass: Double
+  ) -> Double {
+    var sum = 0.0
+    for model in 0..<block.modelCount {
+      let value = Double(block[model: model][index])
+      // What is not a number stays so.
+      if mass < 0 ? !(value >= 0) : !(value <= 0) { sum += value }
+    }
+    return sum
   }
 
   /// What each model's weights are multiplied by before ε is added.
   private func scales(
     _ inputs: MergeInputs, _ moments: SecondMoments
   ) throws(TinctureError) -> [Double] {
-    let scale = inputs[Self.scaling]
-    var scales = [Double](repeating: scale, count: inputs.modelCount)
+    var scales = inputs[Self.scaling]
     guard inputs[Self.normalize], inputs.elementCount > 0 else { return scales }
     let power = inputs[Self.power]
     for model in scales.indices {
@@ -202,33 +283,10 @@ public struct Ota: MergeMethod {
       try moments.visit(model) { values in
         for i in 0..<values.count { sum += Powers.power(Double(values[i]), power) }
       }
-      let mean = scale * sum / Double(inputs.elementCount)
+      let mean = scales[model] * sum / Double(inputs.elementCount)
       let divisor = mean + inputs[Self.epsilon]
-      scales[model] = divisor > 0 ? scale / divisor : 0
+      scales[model] = divisor > 0 ? scales[model] / divisor : 0
     }
     return scales
-  }
-}
-
-/// Sums over models for each element of a block.
-private struct CurvatureSums {
-  private var products: ContiguousArray<Double>
-  private var weights: ContiguousArray<Double>
-  private var values: ContiguousArray<Double>
-
-  init(count: Int) {
-    products = ContiguousArray(repeating: 0, count: count)
-    weights = products
-    values = products
-  }
-
-  mutating func add(_ value: Double, _ weight: Double, at index: Int) {
-    products[index] += weight * value
-    weights[index] += weight
-    values[index] += value
-  }
-
-  func mean(at index: Int, above least: Double, otherwise share: Double) -> Double {
-    weights[index] > least ? products[index] / weights[index] : share * values[index]
   }
 }

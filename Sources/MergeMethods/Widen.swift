@@ -49,7 +49,7 @@ public struct Widen: MergeMethod {
     guard inputs.step.shape.rank > 1, inputs.elementCount > 0 else {
       return try mergeVector(inputs)
     }
-    let columns = try ColumnChanges(inputs, byRow: Self.isTokenTable(inputs.step.name))
+    let columns = try ColumnChanges(inputs, byRow: TokenTable.isNamed(inputs.step.name))
     let (lengths, directions) = columns.changes()
     let byLength = scores(Self.ranks(lengths), inputs)
     let byDirection = scores(Self.ranks(directions), inputs)
@@ -68,15 +68,6 @@ public struct Widen: MergeMethod {
       }
       Kernels.add(block.base, to: &output)
     }
-  }
-
-  /// Whether rows of a tensor belong to tokens of the input.
-  private static func isTokenTable(_ name: String) -> Bool {
-    let modules = [
-      "embed_tokens", "wte", "word_embeddings", "token_embedding", "tok_embeddings", "embed_in",
-      "shared",
-    ]
-    return name.split(separator: ".").contains { part in modules.contains { part == $0 } }
   }
 
   /// The position of each number among those of its model, from 0, in stable order.

@@ -17,10 +17,11 @@ struct CurvatureTests {
   private func merged(
     _ values: [String: ParameterValue] = [:], moments: [[Float]] = Self.moments,
     models: [[Float]] = Array(PaperVector.inputs[1...3]), withBase: Bool = true,
-    perModel: [String: [ParameterValue]] = [:]
+    perModel: [String: [ParameterValue]] = [:], name: String = "w",
+    shape: Shape = Shape(rows: 2, columns: 3), seed: UInt64 = 0
   ) async throws -> [Float] {
     func model(_ values: [Float]) -> TinyModel {
-      TinyModel([.init("w", shape: Shape(rows: 2, columns: 3), values)])
+      TinyModel([.init(name, shape: shape, values)])
     }
     let method = try #require(MethodRegistry.method(named: "ota"))
     var trial = MergeTrial(
@@ -28,7 +29,8 @@ struct CurvatureTests {
       parameters: try ResolvedParameters(
         for: method.info, values, perModel: perModel, modelCount: models.count))
     trial.statistics = moments.map(model)
-    return try #require(try await trial.run().model["w"])
+    trial.options.seed = seed
+    return try #require(try await trial.run().model[name])
   }
 
   private func expect(_ got: [Float], _ expected: [Float], within tolerance: Float = 1e-6) {
@@ -101,6 +103,135 @@ struct CurvatureTests {
     #expect(method.objection(to: both, modelCount: 2) != nil)
   }
 
+  @Test(
+    "Masked task vectors by their mean, or by an elected sign; worked out from the formula",
+    arguments: [
+      ("linear", 0, 1, [0.54, -0.233333333, 0.086666667, 0.013333333, 0.336666667, -0.36]),
+      ("linear", 0.003, 1, [0.54, -0.236666667, 0.08, 0.023333333, 0.326666667, -0.37]),
+      ("ties", 0, 1, [0.553333333, -0.236666667, 0.07, 0.023333333, 0.343333333, -0.356666667]),
+      ("ties", 0, 0.5, [0.553333333, -0.236666667, 0.07, 0.023333333, 0.343333333, -0.37]),
+      ("ties", 0.003, 1, [0.553333333, -0.236666667, 0.07, 0.023333333, 0.326666667, -0.37]),
+    ] as [(String, Double, Double, [Float])])
+  func aggregations(kind: String, threshold: Double, density: Double, expected: [Float])
+    async throws
+  {
+    let settings: [String: ParameterValue] = [
+      "aggregation": .text(kind), "threshold": .number(threshold), "ties_density": .number(density),
+    ]
+    expect(try await merged(settings), expected)
+    // Weights do not count, unless they are so small that nothing does.
+    expect(try await merged(settings.merging(["power": .number(2)]) { $1 }), expected)
+    if density < 1 {
+      let nothing = settings.merging(["ties_density": .number(0.1)]) { $1 }
+      expect(try await merged(nothing), PaperVector.base)
+    }
+  }
+
+  @Test(
+    "Masked task vectors get back the norm that suits the tensor", .needsBLAS,
+    arguments: [
+      (
+        "precond", "w",
+        [0.515310226, -0.257241517, 0.087186258, 0.071493484, 0.381369458, -0.308079807]
+      ),
+      (
+        "linear", "w",
+        [0.542446435, -0.237378680, 0.076972903, 0.023831161, 0.327123153, -0.369359936]
+      ),
+      (
+        "linear", "model.embed_tokens.weight",
+        [0.541886351, -0.236666667, 0.077170474, 0.023333333, 0.326666667, -0.37]
+      ),
+      (
+        "linear", "norm.bias",
+        [0.544264934, -0.237094025, 0.074155488, 0.023576395, 0.327017098, -0.369687492]
+      ),
+      (
+        "ties", "w",
+        [0.556064242, -0.237378680, 0.066759548, 0.023831161, 0.327123153, -0.369359936]
+      ),
+    ] as [(String, String, [Float])])
+  func rescaled(kind: String, name: String, expected: [Float]) async throws {
+    var settings: [String: ParameterValue] = [
+      "aggregation": .text(kind), "threshold": .number(0.003), "rescale": .bool(true),
+    ]
+    let shape = name == "norm.bias" ? Shape(vector: 6) : Shape(rows: 2, columns: 3)
+    expect(try await merged(settings, name: name, shape: shape), expected)
+    settings["approximate_norm"] = .bool(true)
+    let near = try await merged(settings, name: name, shape: shape, seed: 3)
+    expect(near, expected, within: 1e-3)
+    #expect(near == (try await merged(settings, name: name, shape: shape, seed: 3)))
+    // Without a mask nothing is rescaled.
+    settings = ["aggregation": .text(kind)]
+    let plain = try await merged(settings, name: name, shape: shape)
+    settings["rescale"] = .bool(true)
+    #expect(plain == (try await merged(settings, name: name, shape: shape)))
+  }
+
+  @Test("Vectors that lost too much become zero, and masks that keep nothing fall back", .needsBLAS)
+  func rescalingLimits() async throws {
+    var settings: [String: ParameterValue] = [
+      "aggregation": .text("linear"), "threshold": .number(0.003), "rescale": .bool(true),
+      "rescale_relative_threshold": .number(0.95),
+    ]
+    expect(
+      try await merged(settings),
+      [0.520286134, -0.237378680, 0.110213355, 0.023831161, 0.327123153, -0.369359936])
+    settings["rescale_relative_threshold"] = .number(1e-6)
+    settings["threshold"] = .number(0.009)
+    expect(
+      try await merged(settings),
+      [0.523276879, -0.226281396, 0.1, 0.030661629, 0.332638248, -0.4])
+    settings["fallback"] = .text("mean")
+    expect(
+      try await merged(settings),
+      [0.523276879, -0.226281396, 0.086666667, 0.030661629, 0.332638248, -0.36])
+  }
+
+  @Test("Factors of single models weigh them, and what has no effect is refused")
+  func settings() async throws {
+    let equal = [[Float]](repeating: [1, 1, 1, 1, 1, 1], count: 3)
+    let base = PaperVector.base
+    let expected = base.indices.map { index in
+      (0..<3).reduce(base[index]) {
+        $0 + PaperVector.deltas[$1][index] * [0.5, 0.25, 0.25][$1]
+      }
+    }
+    expect(
+      try await merged(
+        moments: equal, perModel: ["scaling_factor": [.number(2), .number(1), .number(1)]]),
+      expected)
+    let method = try #require(MethodRegistry.method(named: "ota"))
+    let refused: [[String: ParameterValue]] = [
+      ["ties_density": .number(0.5)], ["approximate_norm": .bool(true)],
+      ["ties_density": .number(0.5), "aggregation": .text("linear")],
+    ]
+    for values in refused {
+      let resolved = try ResolvedParameters(for: method.info, values, modelCount: 3)
+      #expect(method.objection(to: resolved, modelCount: 3)?.contains("no effect") == true)
+    }
+  }
+
+  @Test("What is done to task vectors needs a base")
+  func needsBase() throws {
+    let scratch = try ScratchDirectory()
+    let moments = TinyModel([
+      .init("weight", shape: Shape(rows: 2, columns: 3), [1, 2, 3, 4, 5, 6]),
+      .init("bias", shape: Shape(vector: 2), [1, 2]),
+    ])
+    let file = try scratch.write("moments.safetensors", moments.safetensors)
+    let place = SourcePosition(line: 1, column: 1)
+    for (name, value) in [("aggregation", ParameterValue.text("ties")), ("rescale", .bool(true))] {
+      let entry = ParameterTable.Entry(
+        name: name, setting: .value(value), position: place, settingPosition: place)
+      let error = #expect(throws: TinctureError.self) {
+        try plan(file, in: scratch, parameters: ParameterTable([entry]))
+      }
+      let text = "\(error?.message ?? "") \(String(describing: error?.causes))"
+      #expect(text.contains("base_model"))
+    }
+  }
+
   @Test("Approximations of moments that have their rank change nothing", .needsBLAS)
   func approximations() async throws {
     let products: [[Float]] = [[1, 2, 3, 2, 4, 6], [5, 1, 1, 10, 2, 2], [1, 1, 1, 1, 1, 1]]
@@ -128,7 +259,10 @@ struct CurvatureTests {
   private static let folder = FilePath((Bundle.module.resourcePath ?? "") + "/Fixtures/optimizer")
 
   /// The plan of merging one model by the moments of a file.
-  private func plan(_ statistics: FilePath, in scratch: ScratchDirectory) throws -> MergePlan {
+  private func plan(
+    _ statistics: FilePath, in scratch: ScratchDirectory,
+    parameters: ParameterTable = ParameterTable()
+  ) throws -> MergePlan {
     let place = SourcePosition(line: 1, column: 1)
     let model = TinyModel([
       .init("weight", shape: Shape(rows: 2, columns: 3), [1, 2, 3, 4, 5, 6]),
@@ -138,9 +272,10 @@ struct CurvatureTests {
     let entry = ModelEntry(
       reference: ModelReference(path: path.string),
       statistics: Located(statistics.string, at: place), position: place)
-    let recipe = Recipe(
+    var recipe = Recipe(
       method: Located("ota", at: place), inputs: .models([entry]),
       source: RecipeSource(name: "recipe.yaml", text: ""))
+    recipe.parameters = parameters
     var planner = try Planner(recipe, methods: MethodRegistry.all)
     return try planner.plan()
   }
