@@ -40,16 +40,16 @@ struct FlexMergeSearch {
     var clusters = known.map {
       TaskClusters(gram: $0.gram, agreement: $0.agreement, elements: $0.elements, count: count)
     }
-    func room(_ index: Int) -> Int {
-      clusters[index].room(
-        size: known[index].bytes, elements: known[index].elements, hasMasks: hasMasks)
+    func room(_ index: Int) -> Int { bytes(of: clusters[index], known[index]) }
+    let limit = parameters[FlexMerge.size] * Double(known.reduce(0) { $0 + $1.bytes })
+    if order == .channel {
+      return state(blocks, keys, channels(keys, known, limit: limit))
     }
     var closest = clusters.map { $0.closest(similarity, linkage) }
     // Nothing is drawn for blocks without elements.
     for index in keys.indices where order == .random && known[index].elements == 0 {
       closest[index] = nil
     }
-    let limit = parameters[FlexMerge.size] * Double(known.reduce(0) { $0 + $1.bytes })
     var taken = keys.indices.reduce(0) { $0 + room($1) }
     var turn = 0
     while Double(taken) > limit {
@@ -62,6 +62,34 @@ struct FlexMergeSearch {
       closest[index] = clusters[index].closest(similarity, linkage)
       turn += 1
     }
+    return state(blocks, keys, clusters)
+  }
+
+  private func bytes(of clusters: TaskClusters, _ block: Block) -> Int {
+    clusters.room(size: block.bytes, elements: block.elements, hasMasks: hasMasks)
+  }
+
+  /// As many clusters in every tensor as there is room for.
+  private func channels(_ keys: [String], _ known: [Block], limit: Double) -> [TaskClusters] {
+    var found: [TaskClusters] = []
+    for number in stride(from: count, to: 0, by: -1) {
+      found = zip(keys, known).map { key, block in
+        let random = CounterRandom(
+          seed: session.options.seed, tensor: key, model: number, purpose: "flexmerge channel")
+        let labels = DirectionClusters(gram: block.gram, count: count).labels(number, random)
+        var clusters = TaskClusters(gram: block.gram, elements: block.elements, count: count)
+        clusters.join(labels)
+        return clusters
+      }
+      let whole = zip(found, known).reduce(0) { $0 + bytes(of: $1.0, $1.1) }
+      if Double(whole) <= limit { break }
+    }
+    return found
+  }
+
+  private func state(_ blocks: [String: Block], _ keys: [String], _ clusters: [TaskClusters])
+    -> FlexMerge.State
+  {
     var state = FlexMerge.State()
     for (key, own) in zip(keys, clusters) {
       for tensor in blocks[key]?.tensors ?? [] {
@@ -79,7 +107,7 @@ struct FlexMergeSearch {
     case .leftToRight, .rightToLeft: return open.first
     case .random:
       return open.isEmpty ? nil : open[number(turn, "block", below: open.count)]
-    case .similarity, .cluster:
+    case .similarity, .cluster, .channel:
       var best: Int?
       for index in open
       where closest[index]?.value ?? 0 > best.flatMap({ closest[$0]?.value }) ?? -.infinity {
@@ -155,6 +183,7 @@ struct FlexMergeSearch {
   /// What sorts like the layers, the kinds of modules, and modules outside of layers before all.
   private func key(of step: MergeStep) -> String {
     guard order != .cluster else { return "model" }
+    guard order != .channel else { return step.name }
     let module = ModuleName(step.name, layer: step.layer ?? -1)
     guard let layer = step.layer else { return " \(module.text)" }
     let number = String(layer)

@@ -21,7 +21,9 @@ public import TinctureTensors
 /// own tensors, also where the published code would have masks in a second cluster.
 ///
 /// By default the two clusters of all blocks come next that are most alike; `order` takes block after block from either end, draws
-/// block and clusters by the recipe's seed, or has the same clusters in all blocks. Clusters are compared by the cosine or the root mean
+/// block and clusters by the recipe's seed, or has the same clusters in all blocks (`cluster`). With `channel` each tensor is a block of its own
+/// and has the same number of clusters, as many as `size` has room for, found by k-means of the directions of task vectors that begins as k-means++
+/// does, by the recipe's seed. Otherwise clusters are compared by the cosine or the root mean
 /// square distance of their mean task vectors, or of pairs of members: `single` takes the most similar pair, `complete` the least
 /// similar one, as these words are used elsewhere; the published code has them the other way round, and compares vectors that TIES
 /// made where TIES merges. By `sign` members are compared by the fraction of elements with the same sign.
@@ -40,7 +42,7 @@ public struct FlexMerge: MergeMethod {
   static let order = Parameter<String>(
     "order", default: "similarity", of: Order.allCases.map(\.rawValue),
     "Which clusters come next: the most similar of all blocks, those of block after block, any, or those of"
-      + " whole models.")
+      + " whole models; with channel k-means finds those of every tensor.")
   static let similarity = Parameter<String>(
     "similarity", default: "cosine", of: TaskClusters.Similarity.allCases.map(\.rawValue),
     "How clusters are compared; sign needs a linkage by members.")
@@ -78,6 +80,7 @@ public struct FlexMerge: MergeMethod {
     case rightToLeft = "right_to_left"
     case random
     case cluster
+    case channel
   }
 
   /// The description of the method.
@@ -132,6 +135,13 @@ public struct FlexMerge: MergeMethod {
     if parameters[Self.similarity] == "sign", parameters[Self.linkage] == "merged" {
       return
         "similarity: sign compares members, so that linkage must be single, complete or average"
+    }
+    if parameters[Self.order] == Order.channel.rawValue,
+      parameters[Self.similarity] != "cosine" || parameters[Self.linkage] != "merged"
+    {
+      return
+        "order: channel compares directions with the middle of clusters, so that similarity and"
+        + " linkage have no effect"
     }
     return nil
   }

@@ -379,6 +379,26 @@ struct CompetitionTests {
     #expect(abs((clusters.closest(.euclidean, .single)?.value ?? 0) + 1) < 1e-7)
   }
 
+  @Test("Vectors are clustered by their directions, whatever their lengths", arguments: 0..<8)
+  func directions(seed: UInt64) {
+    // Two near the first axis, two near the second, and one against the first.
+    let vectors: [[Double]] = [[1, 0.1], [0.1, 2], [5, -0.2], [0, 0.3], [-2, 0.1]]
+    let gram = vectors.flatMap { a in vectors.map { a[0] * $0[0] + a[1] * $0[1] } }
+    let clusters = DirectionClusters(gram: gram, count: 5)
+    let random = CounterRandom(seed: seed, tensor: "w", purpose: "test")
+    var tasks = TaskClusters(gram: gram, count: 5)
+    tasks.join(clusters.labels(3, random))
+    // From some starts two centres share a direction, and the rest falls to the third.
+    let isBest = tasks.members == [[0, 2], [1, 3], [4]]
+    #expect(isBest || (2...3).contains(tasks.members.count))
+    #expect(tasks.members.flatMap { $0 }.sorted() == [0, 1, 2, 3, 4])
+    #expect(clusters.labels(3, random) == clusters.labels(3, random))
+    #expect(clusters.labels(5, random) == [0, 1, 2, 3, 4])
+    #expect(Set(clusters.labels(1, random)).count == 1)
+    let zeros = DirectionClusters(gram: [Double](repeating: 0, count: 9), count: 3)
+    #expect(Set(zeros.labels(2, random)).count == 1)
+  }
+
   @Test("Signs are compared by pairs of tasks, and distances by element")
   func comparisons() {
     let agreement: [Double] = [8, 2, 6, 2, 8, 7, 6, 7, 8]

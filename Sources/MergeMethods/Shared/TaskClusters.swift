@@ -83,6 +83,20 @@ struct TaskClusters: Sendable {
     members.remove(at: second)
   }
 
+  /// Makes clusters of the tasks with the same label, in the order of their first members.
+  mutating func join(_ labels: [Int]) {
+    var places: [Int: Int] = [:]
+    members = []
+    for (task, label) in labels.enumerated() {
+      if let place = places[label] {
+        members[place].append(task)
+      } else {
+        places[label] = members.count
+        members.append([task])
+      }
+    }
+  }
+
   private func compare(
     _ first: [Int], _ second: [Int], _ similarity: Similarity, _ linkage: Linkage
   ) -> Double {
