@@ -33,8 +33,10 @@ public struct MethodPage: Sendable {
   /// What must be measured before, in words; nil when nothing.
   public var needs: String? {
     info.statistics.map { kind in
-      kind.command.map { "\(kind.plural) of each model, as `\($0)` collects them" }
-        ?? "\(kind.plural) of each model, saved while it was trained"
+      kind.measured == kind
+        ? "\(kind.plural) of each model, as `\(kind.command)` collects them"
+        : "\(kind.plural) of each model, saved while it was trained, or \(kind.measured.plural) in their place,"
+          + " as `\(kind.command)` collects it"
     }
   }
 

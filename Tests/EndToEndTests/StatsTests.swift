@@ -91,6 +91,7 @@ struct StatsTests {
     "A recipe with data measures first, and gives the bytes that the files of stats give",
     arguments: [
       ("regmean", "gram", [String]()), ("esm", "gram", []), ("fisher", "fisher", []),
+      ("ota", "fisher", []),
       ("regmean_plus_plus", "merged-gram", ["--ratio", "0.5"]),
     ])
   func measuresFirst(method: String, kind: String, options: [String]) async throws {

@@ -11,7 +11,7 @@ internal import TinctureTorch
 ///
 /// Each model runs on the examples of its task. The files are those that `stats` writes: Gram matrices, those
 /// behind merged layers, or the Fisher information, by its definition (by the texts themselves for language
-/// models).
+/// models), which also stands in for optimisers' second moments.
 public struct MergeMeasurement {
   private let planner: Planner
   private let kind: StatisticsKind
@@ -50,7 +50,7 @@ public struct MergeMeasurement {
     let machine = planner.settings.machine
     let isLanguage = suite.network is any LanguageModel
     var collector = StatisticsCollector(
-      suite, kind == .fisher ? .fisher(isLanguage ? .texts : .exact) : .gram)
+      suite, kind.measured == .fisher ? .fisher(isLanguage ? .texts : .exact) : .gram)
     collector.exampleLimit = data.limit?.value ?? collector.exampleLimit
     collector.seed =
       planner.settings.seed ?? planner.recipe.seed.map { UInt64(clamping: $0.value) } ?? 0

@@ -8,7 +8,7 @@ internal import TinctureTensors
 /// In a file of one model tensors have the names of the model's; in one of all models the kind and the
 /// position of the model stand before them: `gram0.encoder.attn.weight`. The end `.weight` may be
 /// missing, so that a Gram matrix can have the name of its layer. Second moments may have the names that the state of
-/// an optimiser has, `encoder.attn.weight.exp_avg_sq`.
+/// an optimiser has, `encoder.attn.weight.exp_avg_sq`; Fisher information may stand in for them.
 struct StatisticsFile: Sendable {
   /// The file.
   let checkpoint: Checkpoint
@@ -35,7 +35,8 @@ struct StatisticsFile: Sendable {
         if key == StatisticsKind.inputMajorKey {
           inputMajor.formUnion(value.split(separator: "\n").map(String.init))
         }
-        guard key == StatisticsKind.metadataKey, value != kind.rawValue else { continue }
+        let accepted = [kind.rawValue, kind.measured.rawValue]
+        guard key == StatisticsKind.metadataKey, !accepted.contains(value) else { continue }
         throw TinctureError(
           .checkpoint,
           "The file holds statistics of the kind \"\(value)\", but \(kind.plural) are needed.",

@@ -46,14 +46,18 @@ public enum StatisticsKind: String, Sendable, Hashable, CaseIterable {
     }
   }
 
-  /// The command that collects them; nil for what is saved while training.
-  public var command: String? {
-    self == .secondMoment ? nil : "tincture stats " + rawValue.replacing("_", with: "-")
-  }
+  /// What is measured on examples: these statistics, or what stands in for them where they are saved while
+  /// training.
+  public var measured: StatisticsKind { self == .secondMoment ? .fisher : self }
+
+  /// The command that collects them, or what stands in for them.
+  public var command: String { "tincture stats " + measured.rawValue.replacing("_", with: "-") }
 
   /// How to get them, as a sentence begins.
   public var advice: String {
-    command.map { "Collect them with `\($0)`" }
-      ?? "Save the optimiser's state (exp_avg_sq) with each model"
+    measured == self
+      ? "Collect them with `\(command)`"
+      : "Save the optimiser's state (exp_avg_sq) with each model, or collect the \(measured.plural) in"
+        + " its place with `\(command)`,"
   }
 }

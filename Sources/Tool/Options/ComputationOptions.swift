@@ -43,7 +43,7 @@ struct MachineOptions: ParsableArguments {
     settings.machine.usesHalfPrecision = bf16
     let learns = recipes.contains {
       guard let info = AllMethods.method(named: $0.method.value)?.info else { return false }
-      let usesData = info.statistics?.command != nil || info.validated != nil
+      let usesData = info.statistics != nil || info.validated != nil
       return info.learns || usesData && $0.data != nil
     }
     if learns { try prepare(engines) }

@@ -37,7 +37,7 @@ struct PlannedStatistics {
   ) {
     self.kind = kind
     models = recipe.inputModels(withoutBase: method.separatesBase)
-    isPending = recipe.data != nil && kind.command != nil
+    isPending = recipe.data != nil
     var opened: [String: StatisticsFile] = [:]
     for (number, model) in models.enumerated() {
       let own = recipe.statistics(of: model).first
@@ -166,7 +166,7 @@ struct PlannedStatistics {
   var note: String? {
     if isPending {
       return
-        "The \(kind.plural) of \(models.count) models are measured first, on the examples of 'data'."
+        "The \(kind.measured.plural) of \(models.count) models are measured first, on the examples of 'data'."
     }
     return otherTensors == 0
       ? nil : "\(coveredTensors) of \(coveredTensors + otherTensors) tensors have statistics."
@@ -186,9 +186,7 @@ extension Planner {
 
   /// What a merge by statistics is to measure first: the kind and the models.
   package var measurement: (kind: StatisticsKind, models: [ModelInput])? {
-    guard let kind = method.info.statistics, kind.command != nil, recipe.data != nil else {
-      return nil
-    }
+    guard let kind = method.info.statistics, recipe.data != nil else { return nil }
     let references = recipe.inputModels(withoutBase: method.info.separatesBase)
     return (kind, references.compactMap { positions[$0].map { models[$0] } })
   }
@@ -226,7 +224,7 @@ extension Planner {
     let without = models.filter {
       recipe.statistics == nil && recipe.statistics(of: $0).isEmpty
     }
-    if let data = recipe.data, kind.command != nil {
+    if let data = recipe.data {
       guard without.count < models.count else { return }
       problems.add(
         recipe.error(
@@ -242,7 +240,6 @@ extension Planner {
         "\(method.name) needs the \(kind.plural) of \(NameList.text(without.map(\.description)))."
           + " \(kind.advice) and name the file by statistics:"
           + " beside each model, or one file of all models by statistics: of the recipe"
-          + (kind.command == nil
-            ? "." : "; or name a suite by 'data', on whose examples they are measured.")))
+          + "; or name a suite by 'data', on whose examples they are measured."))
   }
 }

@@ -183,7 +183,7 @@ public struct Planner {
           "\(method.name) learns from examples; "
             + (recipe.source.origin == .file
               ? "add 'data' with a 'suite' to the recipe." : "name a suite by --data.")))
-    } else if !method.learns, method.statistics?.command == nil, let data = recipe.data {
+    } else if !method.learns, method.statistics == nil, let data = recipe.data {
       guard let validated = method.validated else {
         problems.add(
           recipe.error(
