@@ -207,6 +207,33 @@ struct TaskMaskTests {
     }
   }
 
+  @Test("FlexMerge by channel has as many clusters in every tensor as its size has room for")
+  func channels() async throws {
+    let (base, tuned) = try prepare("flexmerge", models: 4, "size: 2.5, order: channel", .f32)
+    _ = try await run("merge", "recipe.yaml", "merged")
+    let first = try Data(contentsOf: workshop.url("merged/task_parts.safetensors"))
+    _ = try await run("merge", "recipe.yaml", "merged", "--force", "--workers", "3")
+    #expect(try Data(contentsOf: workshop.url("merged/task_parts.safetensors")) == first)
+    try move()
+    var models: [SavedModel] = []
+    for task in ["cars", "sun", "dtd", "mnist"] { models.append(try await extracted(task)) }
+    for name in base.names {
+      let values = try models.map { try #require($0[name]).values }
+      let clusters = Set(values).map { own in values.indices.filter { values[$0] == own } }
+      #expect(clusters.count <= 2)
+      for members in clusters {
+        for index in values[members[0]].indices {
+          let mean =
+            members.reduce(Float(0)) { $0 + tuned[$1].values(name)[index] } / Float(members.count)
+          #expect((values[members[0]][index] - mean).magnitude < 1e-5)
+        }
+      }
+    }
+    _ = try prepare("flexmerge", models: 4, "order: channel, linkage: single", .f32)
+    let refused = try await run("plan", "recipe.yaml", ends: 65)
+    #expect(refused.errors.contains("have no effect"))
+  }
+
   @Test(
     "With masks FlexMerge keeps the tensors of tasks outside of the largest cluster, within its size"
   )
@@ -274,9 +301,9 @@ struct TaskMaskTests {
     try workshop.write("recipe.yaml", text)
     let same = try await run("plan", "recipe.yaml", ends: 65)
     #expect(same.errors.contains("task 'cars'"))
-    try workshop.write("steps.yaml", text + "preprocess: [awd]\n")
+    try workshop.write("steps.yaml", text + "postprocess: [awd]\n")
     let steps = try await run("plan", "steps.yaml", ends: 65)
-    #expect(steps.errors.contains("no step can stand before"))
+    #expect(steps.errors.contains("a step after it would not change"))
     let single = try await run(
       "merge", "--method", "emr", "--base", "base", "--model", "tuned-cars", "x.safetensors",
       ends: 64)

@@ -112,6 +112,19 @@ struct ComposedMethod<Method: MergeMethod>: MergeMethod {
 
   func extraOutputs(_ scope: OutputScope) -> [OutputLayout.Tensor] { method.extraOutputs(scope) }
 
+  func completionMemory(_ plan: MergePlan, workers: Int, limit: Int) -> Int {
+    guard !before.isEmpty else {
+      return method.completionMemory(plan, workers: workers, limit: limit)
+    }
+    let merged = plan.steps.filter { if case .merge = $0.action { true } else { false } }
+    let room = ArrangedRoom(
+      merged, method: self,
+      tuning: MergeEngine(workers: workers, memoryLimit: limit).tuning(for: plan),
+      workers: workers, limit: limit)
+    let own = method.completionMemory(plan, workers: room.workers, limit: room.limit)
+    return own == 0 ? 0 : own + room.bytes
+  }
+
   // MARK: What the engine asks
 
   func prepare(_ session: MergeSession) async throws(TinctureError) -> State {
@@ -126,11 +139,7 @@ struct ComposedMethod<Method: MergeMethod>: MergeMethod {
       prepared.append(try await filter.prepared(own))
     }
     let filters = prepared
-    let state = try await method.prepare(
-      session.arranged { [hidesBase] (inputs) throws(TinctureError) in
-        try Self.settle(filters, inputs)
-        inputs.hidesBase = hidesBase
-      })
+    let state = try await method.prepare(arranged(session, filters))
     var norms = [MergedNorms?](repeating: nil, count: after.count)
     for position in after.indices {
       let isNeeded = session.steps.contains {
@@ -141,6 +150,23 @@ struct ComposedMethod<Method: MergeMethod>: MergeMethod {
       norms[position] = try await measure(session, upTo: position, known)
     }
     return State(method: state, before: filters, norms: norms)
+  }
+
+  /// The session as the method sees it.
+  private func arranged(_ session: MergeSession, _ filters: [any TaskVectorFilter])
+    -> MergeSession
+  {
+    guard !filters.isEmpty || hidesBase else { return session }
+    return session.arranged { [hidesBase] (inputs) throws(TinctureError) in
+      try Self.settle(filters, inputs)
+      inputs.hidesBase = hidesBase
+    }
+  }
+
+  func complete(_ output: MergedOutput, _ session: MergeSession, state: State)
+    async throws(TinctureError)
+  {
+    try await method.complete(output, arranged(session, state.before), state: state.method)
   }
 
   func merge(_ inputs: MergeInputs, state: State) throws(TinctureError) {

@@ -61,6 +61,31 @@ public struct MergeSession: Sendable {
       self, steps: visited.map { $0.showing(parameters($0.parameters)) }, arrange: arrange)
   }
 
+  /// Whether something is done to the inputs of steps before anyone sees them.
+  var isArranged: Bool { arrange != nil }
+
+  /// The room for whoever reads models of arranged steps one by one.
+  func arrangedRoom() -> ArrangedRoom {
+    ArrangedRoom(
+      visited, method: pool.method, tuning: pool.tuning, workers: workers, limit: memoryLimit)
+  }
+
+  /// The inputs of a whole tensor, arranged, in memory of their own.
+  ///
+  /// - Parameter step: One of the steps.
+  /// - Returns: The inputs, which belong to who asked for them.
+  /// - Throws: What arranging throws.
+  func inputs(of step: MergeStep) throws(TinctureError) -> MergeInputs {
+    let whole = (visited.first { $0.index == step.index } ?? step).with(
+      index: step.index, elements: 0..<step.shape.elementCount)
+    let inputs = MergeInputs(
+      step: whole, workspace: Workspace(), options: options, tuning: pool.tuning,
+      cost: StepCost(of: whole, method: pool.method, tuning: pool.tuning), writer: nil,
+      interruption: interruption, advance: { _ in })
+    try arrange?(inputs)
+    return inputs
+  }
+
   /// How many steps are carried out at a time.
   public var workers: Int { pool.workers }
   /// Bytes of working memory for all workers together.

@@ -37,18 +37,21 @@ public struct MergedOutput: Sendable {
   ///   - session: The merge.
   ///   - arrangement: What the tasks have of a tensor; nil for masks of all.
   /// - Throws: What reading and writing throw.
-  /// - Complexity: One pass over the base, the models and the output.
+  /// - Complexity: One pass over the base, the models and the output; models are what the steps before the
+  ///   method leave of them.
   public func write(
     _ masks: TaskMasks, of models: [Int], _ session: MergeSession,
     arrangement: (@Sendable (String) -> TaskMasks.Layout)? = nil
   ) async throws(TinctureError) {
     var masks = masks
+    let room = session.isArranged ? session.arrangedRoom() : nil
+    let workers = room?.workers ?? session.workers
     let ahead = Self.tensorsAhead(
-      session.steps, workers: session.workers, limit: session.memoryLimit,
+      session.steps, workers: workers, limit: room?.limit ?? session.memoryLimit,
       keepsTensors: arrangement != nil
     ).count
     masks.ahead = ahead
-    masks.workers = max(1, min(session.workers, ahead))
+    masks.workers = max(1, min(workers, ahead))
     let interruption = session.interruption
     masks.check = { () throws(TinctureError) in try interruption.check() }
     var steps: [String: MergeStep] = [:]
@@ -61,6 +64,13 @@ public struct MergedOutput: Sendable {
         return nil
       }
       // Models that lack the tensor have the base's.
+      if session.isArranged {
+        let sources = ArrangedTensor(try session.inputs(of: step))
+          .sources(models.map { step.modelIndices.firstIndex(of: $0) })
+        return TaskMasks.Tensor(
+          base: sources.base, tasks: sources.models,
+          layout: arrangement?(name) ?? TaskMasks.Layout())
+      }
       let readers = models.map { model in
         step.modelIndices.firstIndex(of: model).map { step.models[$0] } ?? base
       }

@@ -14,8 +14,8 @@ public final class MergeInputs {
   let writer: RangeWriter?
   let interruption: Interruption
   let advance: (Int) -> Void
-  private let blockCapacity: Int
-  private var checked = false
+  let blockCapacity: Int
+  var checked = false
   /// What happens to task vectors before anyone sees them.
   var taskVectorPasses: [any TaskVectorPass] = []
   /// What tells the random numbers of one step before the method from those of another.
@@ -192,9 +192,18 @@ public final class MergeInputs {
     _ form: InputForm, in range: Range<Int>? = nil, models chosen: Range<Int>? = nil,
     _ body: (inout ElementBlock) throws(TinctureError) -> Void
   ) throws(TinctureError) {
+    var passes = chosen?.isEmpty == true ? [] : taskVectorPasses
+    try forEachBlock(form, in: range, models: chosen, &passes, body)
+  }
+
+  /// Visits some elements with passes that may have seen those before them.
+  func forEachBlock(
+    _ form: InputForm, in range: Range<Int>?, models chosen: Range<Int>?,
+    _ passes: inout [any TaskVectorPass],
+    _ body: (inout ElementBlock) throws(TinctureError) -> Void
+  ) throws(TinctureError) {
     let elements = range ?? step.elements
     let wanted = chosen ?? 0..<step.models.count
-    var passes = wanted.isEmpty ? [] : taskVectorPasses
     let chosen = passes.contains { $0.seesAllModels } ? 0..<step.models.count : wanted
     let readForm = passes.isEmpty ? form : .taskVectors
     let readers = (step.base.map { [$0] } ?? []) + step.models[chosen]

@@ -54,10 +54,10 @@ extension Planner {
         "\(info.name) learns from whole models, so that no step can stand before or after it. Give its"
         + " result a name and let a second recipe with task_arithmetic go on from it."
     }
-    if info.makesParts {
+    if info.makesParts, !recipe.postprocess.isEmpty {
       return
-        "\(info.name) makes models of single tasks out of the models as they are, so that no step can stand before"
-        + " or after it. Remove preprocess and postprocess."
+        "\(info.name) writes beside the merged model what makes models of single tasks out of it, which a step"
+        + " after it would not change, so that none can stand there. Remove postprocess."
     }
     if recipe.base == nil {
       if case .slices(let slices) = recipe.inputs, slices.allSatisfy({ $0.base != nil }) {
