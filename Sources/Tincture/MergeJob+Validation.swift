@@ -9,7 +9,8 @@ extension MergeJob {
   /// A recipe with the values of a parameter that do best on its data.
   ///
   /// A merge is made for each value that is tried, beside the output, and removed once the models of its tasks
-  /// are measured.
+  /// are measured. What was measured stays until the merge is done, or until this run ends where it is not to be
+  /// resumed.
   ///
   /// - Parameters:
   ///   - planner: The recipe with its opened models.
@@ -25,21 +26,27 @@ extension MergeJob {
     guard let validation = MergeValidation(planner) else { return nil }
     // What is wrong with the merge or with the data is said before anything is made.
     var checked = planner
-    _ = try checked.plan()
+    let plan = try checked.plan()
     let total = try validation.exampleCount()
-    let target = output(of: position)
-    let name = target.lastComponent?.string ?? "output"
-    let folder = target.removingLastComponent().appending(".\(name).tincture-validation")
-    defer { Directories.remove(folder) }
+    var kept = ValidationScores(of: output(of: position))
+    kept.begin(validation.identity(plan), resumes: policy.resume)
+    let candidates = validation.parameter.candidates
     var (scores, done) = ([[Double]](), 0)
     observer?(.measured(examples: 0, of: total))
-    for candidate in validation.parameter.candidates {
-      try await merge(validation.recipe(candidate), position, into: folder, interruption)
-      scores.append(
-        try validation.scores(of: Self.tasks(in: folder), interruption) { count in
-          done += count
-          observer?(.measured(examples: done, of: total))
-        })
+    for candidate in candidates {
+      if let known = kept.known(candidate, models: validation.modelCount) {
+        scores.append(known)
+        done += total / candidates.count
+        observer?(.measured(examples: done, of: total))
+        continue
+      }
+      try await merge(validation.recipe(candidate), position, into: kept.candidate, interruption)
+      let found = try validation.scores(of: Self.tasks(in: kept.candidate), interruption) { count in
+        done += count
+        observer?(.measured(examples: done, of: total))
+      }
+      try kept.keep(found, of: candidate)
+      scores.append(found)
     }
     return validation.recipe(validation.best(scores))
   }

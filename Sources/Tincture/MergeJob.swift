@@ -116,6 +116,7 @@ public struct MergeJob: Sendable {
     try check()
     var reports: [MergeReport] = []
     let statistics = recipes.indices.map { MeasuredStatistics(of: output(of: $0)) }
+    let validations = recipes.indices.map { ValidationScores(of: output(of: $0)) }
     do throws(TinctureError) {
       for position in recipes.indices {
         var planner = try planner(recipes[position], position)
@@ -130,10 +131,14 @@ public struct MergeJob: Sendable {
         reports.append(try await carryOut(plan, planner, position, interruption, observer))
       }
     } catch {
-      if !policy.resume { for measured in statistics { measured.remove() } }
+      if !policy.resume {
+        for measured in statistics { measured.remove() }
+        for scores in validations { scores.remove() }
+      }
       throw error
     }
     for measured in statistics { measured.remove() }
+    for scores in validations { scores.remove() }
     return reports
   }
 

@@ -26,6 +26,19 @@ public struct MergeValidation {
     (self.planner, self.parameter, self.models, self.data) = (planner, parameter, models, data)
   }
 
+  /// How many models have a value of their own.
+  public var modelCount: Int { models.count }
+
+  /// What must be equal for figures to be of use to another run: the merge, the values and the data.
+  ///
+  /// - Parameter plan: The plan of the recipe with its data.
+  /// - Returns: A text.
+  public func identity(_ plan: MergePlan) -> String {
+    let machine = planner.settings.machine
+    return "\(plan.fingerprint) \(parameter.name) \(parameter.list) \(data.suite.value)"
+      + " \(data.tasks?.value ?? []) \(data.file?.value ?? "") \(data.limit?.value ?? 0) \(machine)"
+  }
+
   /// The recipe with one value for all models.
   public func recipe(_ value: Double) -> Recipe { recipe(models.map { _ in value }) }
 
