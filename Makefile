@@ -50,7 +50,7 @@ bench-train:     ## training with dense, low and dynamic ranks, and a step again
 bench-masks:     ## merges without singular values against FusionBench: time and memory
 	swift build -c release --product tincture
 	Benchmarks/setup_peer.sh fusion-bench
-	python=$${FUSION_VENV:-.venv/fusion}/bin/python; $$python Benchmarks/bench_spectral.py --python $$python --sets vision --methods linear task_arithmetic ties magmax tall_masks emr wudi $(BENCH)
+	python=$${FUSION_VENV:-.venv/fusion}/bin/python; $$python Benchmarks/bench_spectral.py --python $$python --sets vision --methods linear task_arithmetic ties magmax tall_masks emr wudi fisher regmean doge $(BENCH)
 
 bench-spectral:  ## merges by singular values against FusionBench: time, memory and error
 	swift build -c release --product tincture

@@ -28,6 +28,10 @@ ROOT = HERE.parent
 METHODS = ("iso_c", "iso_cts", "tsv_m", "opcm", "knots")
 # Merges without singular values; the double-precision reference does not know them.
 MASKED = ("linear", "task_arithmetic", "ties", "magmax", "tall_masks", "emr", "wudi")
+# Merges by statistics, which are random here and read from files, and one by descent.
+MEASURED = ("fisher", "regmean", "doge")
+# What statistics each of them reads.
+STATISTICS = {"fisher": "fisher", "regmean": "gram"}
 SETTINGS = {
     "iso_c": ["alpha=1"],
     "iso_cts": ["alpha=1", "common_space_fraction=0.8"],
@@ -42,6 +46,10 @@ SETTINGS = {
     "ties": ["preset"],
     "magmax": ["lambda=0.5"],
     "emr": [],
+    "fisher": ["preset"],
+    "regmean": ["preset"],
+    # Of 400 steps for each matrix, each of which costs the same.
+    "doge": ["steps=10"],
 }
 Shapes = dict[str, tuple[int, ...]]
 
@@ -99,6 +107,36 @@ def write(path: Path, shapes: Shapes, number: int) -> None:
             file.write(values.astype("<f4").tobytes())
 
 
+def write_statistics(path: Path, shapes: Shapes, kind: str, number: int) -> None:
+    """Write random statistics of an expert: Fisher information of all tensors, or Gram matrices of matrices."""
+    found = {}
+    for index, (name, shape) in enumerate(shapes.items()):
+        if kind == "fisher":
+            found[name] = shape
+        elif len(shape) == 2 and name.endswith(".weight"):
+            found[name] = (shape[1], shape[1])
+    entries, position = {}, 0
+    for name, shape in found.items():
+        size = 4 * math.prod(shape)
+        entries[name] = {
+            "dtype": "F32",
+            "shape": list(shape),
+            "data_offsets": [position, position + size],
+        }
+        position += size
+    header = json.dumps(entries).encode()
+    header += b" " * (-len(header) % 8)
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", len(header)) + header)
+        for index, shape in enumerate(found.values()):
+            if kind == "fisher":
+                values = normal(shape, 5, index, number) ** 2 * np.float32(1e-4)
+            else:
+                rows = normal((2 * shape[0], shape[0]), 6, index, number)
+                values = rows.T @ rows / np.float32(len(rows))
+            file.write(values.astype("<f4").tobytes())
+
+
 def normal(shape: tuple[int, ...], *key: int) -> np.ndarray:
     """Return standard normal numbers that depend on nothing but the key."""
     return np.random.default_rng(list(key)).standard_normal(shape, np.float32)
@@ -121,7 +159,22 @@ class Bench:
             for number, path in enumerate([self.base, *self.experts]):
                 write(path, shapes, number)
             mark.write_text(wanted)
+        self.shapes = shapes
         self.environment = os.environ | {"OMP_NUM_THREADS": str(options.threads)}
+
+    def statistics(self, method: str) -> list[Path]:
+        """Return the files of statistics that a method reads, written unless they are there."""
+        kind = STATISTICS.get(method)
+        if kind is None:
+            return []
+        paths = [path.with_suffix(f".{kind}.safetensors") for path in self.experts]
+        mark = self.work / f"{kind}.json"
+        wanted = json.dumps([list(self.shapes.items()), len(paths)])
+        if not mark.exists() or mark.read_text() != wanted:
+            for number, path in enumerate(paths, 1):
+                write_statistics(path, self.shapes, kind, number)
+            mark.write_text(wanted)
+        return paths
 
     def ours(self, method: str) -> Measurement:
         """Merge with tincture."""
@@ -129,10 +182,12 @@ class Bench:
         by_task = method in ("emr", "tall_masks")
         output = self.work / (f"{method}.ours" if by_task else f"{method}.ours.safetensors")
         command = [str(self.options.tincture), "merge", "--method", method]
-        if method != "linear":
+        if method not in ("linear", "fisher", "regmean"):
             command += ["--base", str(self.base)]
         for path in self.experts:
             command += ["--model", str(path)]
+        for path in self.statistics(method):
+            command += ["--statistics", str(path)]
         for setting in SETTINGS[method]:
             command += ["--preset", "fusion_bench"] if setting == "preset" else ["--set", setting]
         command += ["--workers", str(self.options.threads), "--memory", self.options.memory]
@@ -142,7 +197,7 @@ class Bench:
     def theirs(self, method: str) -> Measurement:
         """Merge with FusionBench."""
         output = self.work / f"{method}.theirs.safetensors"
-        files = [str(path) for path in [self.base, *self.experts]]
+        files = [str(path) for path in [self.base, *self.experts, *self.statistics(method)]]
         command = [self.options.python, str(HERE / "spectral_peer.py"), method, str(output), *files]
         return run(command, self.log(method), self.environment)
 
@@ -154,7 +209,7 @@ class Bench:
         """Measure a method."""
         ours, theirs = [], []
         # Both find the models in the page cache.
-        for path in [self.base, *self.experts]:
+        for path in [self.base, *self.experts, *self.statistics(method)]:
             with path.open("rb") as file:
                 while file.read(1 << 24):
                     pass
@@ -210,7 +265,7 @@ def main() -> None:
     parser.add_argument("--tincture", default=ROOT / ".build/release/tincture", type=Path)
     parser.add_argument("--python", default=sys.executable, help="a Python that has FusionBench")
     parser.add_argument("--work", type=Path, default=ROOT / ".build/bench-spectral")
-    parser.add_argument("--methods", nargs="*", default=METHODS, choices=METHODS + MASKED)
+    parser.add_argument("--methods", nargs="*", default=METHODS, choices=METHODS + MASKED + MEASURED)
     parser.add_argument("--sets", nargs="*", default=["vision", "language"])
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)

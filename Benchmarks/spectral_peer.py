@@ -1,6 +1,7 @@
 """Merge files by one of FusionBench's methods, on the processor, in single precision.
 
-Usage: spectral_peer.py METHOD OUTPUT BASE EXPERT…; `start` as the method only imports.
+Usage: spectral_peer.py METHOD OUTPUT BASE EXPERT… [STATISTICS…]; `start` as the method only imports. Merges by
+statistics take a file of them for each expert.
 """
 
 from __future__ import annotations
@@ -89,6 +90,52 @@ def knots(vectors: list[State]) -> State:
     return result
 
 
+def measured(method: str, files: list[Path]) -> State:
+    """Merge by statistics, of which the files' second half has one for each expert."""
+    half = len(files) // 2
+    experts = [load_file(path) for path in files[:half]]
+    statistics = [load_file(path) for path in files[half:]]
+    parameters = {name: [expert[name] for expert in experts] for name in experts[0]}
+    if method == "fisher":
+        from fusion_bench.method.fisher_merging.fisher_merging import merging_with_fisher_weights
+
+        share = torch.full((half,), 1 / half)
+        return merging_with_fisher_weights(parameters, statistics, share, True, 1e-6)
+    from fusion_bench.method.regmean.regmean import merging_with_regmean_weights
+
+    layers = [
+        {name.removesuffix(".weight"): gram for name, gram in own.items()} for own in statistics
+    ]
+    return merging_with_regmean_weights(parameters, layers, reduce_non_diagonal_ratio=0.95)
+
+
+def doge(base: State, experts: list[Path], steps: int) -> State:
+    """Merge all matrices by descent, with fewer steps than the 400 that stand in the program."""
+    from fusion_bench.method.doge_ta import doge_ta
+
+    # The class takes what has "encoder" and "weight" in its name, and is given matrices under such names.
+    names = {
+        name: f"encoder_{index}_weight" if value.ndim == 2 else f"other_{index}"
+        for index, (name, value) in enumerate(base.items())
+    }
+
+    def model(state: State) -> nn.Module:
+        holder = nn.Module()
+        for name, value in state.items():
+            holder.register_parameter(names[name], nn.Parameter(value, requires_grad=False))
+        return holder
+
+    pool = {"_pretrained_": model(base)}
+    for path in experts:
+        pool[path.name] = model(load_file(path))
+    method = doge_ta.DOGE_TA_Algorithm(subspace=6, K=30, lamda=0.07)
+    doge_ta.range = lambda count: range(steps if count == 400 else count)
+    silent = SimpleNamespace(device="cpu", backward=lambda loss: loss.backward())
+    type(method).fabric = property(lambda _: silent)
+    merged = method.run(pool).state_dict()
+    return {name: merged[own].detach().contiguous() for name, own in names.items()}
+
+
 def by_elements(method: str, base: State, vectors: list[State]) -> State:
     """Merge by a method that looks at elements; masks of tasks are saved, too."""
     if method in ("linear", "task_arithmetic"):
@@ -139,7 +186,15 @@ def main() -> None:
 
     if method == "start":
         return
+    if method in ("fisher", "regmean"):
+        with torch.no_grad():
+            found = measured(method, files[1:])
+            save_file({name: value.contiguous() for name, value in found.items()}, output)
+        return
     base = load_file(files[0])
+    if method == "doge":
+        save_file(doge(base, files[1:], 10), output)
+        return
     with torch.no_grad():
         if method == "opcm":
             save_file(opcm(base, files[1:]), output)
