@@ -68,10 +68,10 @@ extension Ota {
           whole.add(all, from: start)
           left.add(kept, from: start)
         }
-        // The same start for both, so that a mask that keeps all changes nothing.
-        let random =
-          inputs[Ota.approximate] ? inputs.random("power iteration", model: model) : nil
-        let (before, after) = (try whole.value(by: random), try left.value(by: random))
+        let isRough = inputs[Ota.approximate]
+        let (before, after) = (
+          try whole.value(approximately: isRough), try left.value(approximately: isRough)
+        )
         factors[model] = after > inputs[Ota.rescaleThreshold] * before ? before / after : 0
       }
     }

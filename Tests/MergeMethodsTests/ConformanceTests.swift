@@ -71,13 +71,14 @@ struct ConformanceCase: Sendable, CustomStringConvertible {
       "ota", ["density": .number(0.5), "fallback": .text("mean"), "approximation": .text("rank1")]),
     .of("ota", ["threshold": .number(0.01), "normalize": .bool(true), "power": .number(1)]),
     .of(
-      "ota", ["density": .number(0.5), "aggregation": .text("linear"), "rescale": .bool(true)]),
+      "ota", ["density": .number(0.5), "aggregation": .text("linear"), "rescale": .bool(true)],
+      except: [.equalModels]),
     .of(
       "ota",
       [
         "threshold": .number(0.001), "aggregation": .text("ties"), "ties_density": .number(0.6),
         "rescale": .bool(true), "approximate_norm": .bool(true),
-      ]),
+      ], except: [.equalModels]),
     .of("awd", ["lambda": .number(1), "weight": .number(0.5), "tolerance": .number(1e-7)]),
     // Bytes that are only copied are not looked at.
     .of("passthrough", except: [.nonFinite]),

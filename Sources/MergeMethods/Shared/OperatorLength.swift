@@ -78,17 +78,18 @@ struct OperatorLength {
 
   /// The length.
   ///
-  /// - Parameter random: Draws the start of ten steps of power iteration; nil for the exact value.
+  /// - Parameter isRough: Whether ten steps of power iteration will do. They start from the same direction for all
+  ///   matrices of a shape, so that the order of models and the seed of a recipe do not matter.
   /// - Returns: The length; 0 for zeros.
   /// - Throws: An error if the library fails.
   /// - Complexity: O(m n) by power iteration, otherwise O(m n k) for the smaller extent k of a matrix.
-  func value(by random: CounterRandom? = nil) throws(TinctureError) -> Double {
+  func value(approximately isRough: Bool) throws(TinctureError) -> Double {
     switch form {
     case .squares(let sum): return sum.squareRoot()
     case .columns(let sums): return (sums.max() ?? 0).squareRoot()
     case .matrix(let matrix):
       let algebra = try Backend.shared
-      if let random { return try algebra.powerIteration(matrix, random) }
+      if isRough { return try algebra.powerIteration(matrix) }
       let side: GramSide = matrix.rows <= matrix.columns ? .rows : .columns
       let values = try algebra.eigh(algebra.gram(matrix, of: side), leading: 1).values
       return max(0, values.first ?? 0).squareRoot()
@@ -98,9 +99,8 @@ struct OperatorLength {
 
 extension Backend {
   /// About the largest singular value, by ten steps from a random direction.
-  fileprivate func powerIteration(_ matrix: Matrix<Double>, _ random: CounterRandom)
-    throws(TinctureError) -> Double
-  {
+  fileprivate func powerIteration(_ matrix: Matrix<Double>) throws(TinctureError) -> Double {
+    let random = CounterRandom(seed: 0, tensor: "", model: 0, purpose: "power iteration")
     func length(_ vector: Matrix<Double>) -> Double {
       var sum = 0.0
       for i in 0..<vector.elements.count { sum += vector.elements[i] * vector.elements[i] }
