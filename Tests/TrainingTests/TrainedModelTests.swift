@@ -51,6 +51,31 @@ struct TrainedModelTests {
         == TorchTensor(reading: "weight", of: head).array(as: Float.self))
   }
 
+  @Test(
+    "The log has the ranks and singular values that the written weights have",
+    .enabled(if: Backend.isAvailable))
+  func spectra() async throws {
+    let report = try await fixture.job(
+      "model", ["epochs": "2", "ranks": "{mode: dense, measure: true}"]
+    ).run()
+    let epochs = report.history.epochs
+    let checkpoint = try Checkpoint.open(fixture.scratch.appending("model"))
+    #expect(epochs[0].spectra.count > 4 && epochs[0].spectra.keys == epochs[0].ranks.keys)
+    for (name, values) in epochs[1].spectra {
+      let measure = try RankMeasure(TorchTensor(reading: name, of: checkpoint))
+      let all = measure.spectrum
+      #expect(values.count == min(64, all.count), "\(name)")
+      #expect(values.first == all.first && values.last == all.last)
+      #expect(epochs[1].ranks[name]?.first == measure.effectiveRank)
+      #expect(epochs[0].spectra[name] != values)
+    }
+    let text = String(decoding: try fixture.bytes("model/train.json"), as: UTF8.self)
+    let logged = try JSONValue(parsing: text)["epochs"]?.arrayValue?.last?["spectra"]?.objectValue
+    #expect(logged?.members.count == epochs[1].spectra.count)
+    let page = String(decoding: try fixture.bytes("model/train.html"), as: UTF8.self)
+    #expect(page.contains("Singular values") && page.contains("epoch 2"))
+  }
+
   @Test("Models are written at intervals, and mixed precision learns, too")
   func saved() async throws {
     let report = try await fixture.job(

@@ -123,15 +123,12 @@ struct Learner {
     }
   }
 
-  /// The ranks of all weights, where they are asked for.
+  /// The ranks and the spectra of all weights, where they are asked for.
   ///
-  /// - Returns: The effective, the stable and the numerical rank of each weight.
+  /// - Returns: What was found, by the names of the weights.
   /// - Throws: What measuring throws.
-  func ranks(_ setup: TrainingSetup) throws(TinctureError) -> [String: [Double]] {
-    guard setup.measuresRanks else { return [:] }
-    return try model.rankMeasures().mapValues {
-      [$0.effectiveRank, $0.stableRank, Double($0.numericalRank)]
-    }
+  func ranks(_ setup: TrainingSetup) throws(TinctureError) -> [String: RankMeasure] {
+    setup.measuresRanks ? try model.rankMeasures() : [:]
   }
 
   /// Changes to another phase; what the network computes stays the same.

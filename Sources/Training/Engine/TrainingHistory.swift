@@ -21,6 +21,15 @@ public struct TrainingHistory: Sendable, Hashable {
     public var testAccuracy: Double?
     /// The effective, stable and numerical rank of each weight afterwards, by its name.
     public var ranks: [String: [Double]] = [:]
+    /// The singular values of each weight afterwards, largest first: all, or 64 at equal distances of the first to
+    /// the last.
+    public var spectra: [String: [Double]] = [:]
+
+    /// Takes in what was measured of the weights.
+    mutating func take(_ measures: [String: RankMeasure]) {
+      ranks = measures.mapValues { [$0.effectiveRank, $0.stableRank, Double($0.numericalRank)] }
+      spectra = measures.mapValues { $0.sampledSpectrum(64) }
+    }
   }
 
   /// How long an epoch took and how much memory it needed; other in every run.
@@ -49,10 +58,10 @@ public struct TrainingHistory: Sendable, Hashable {
     ])
     if let loss = epoch.testLoss { object["test_loss"] = number(loss) }
     if let accuracy = epoch.testAccuracy { object["test_accuracy"] = number(accuracy) }
-    if !epoch.ranks.isEmpty {
-      object["ranks"] = .object(
-        JSONObject(
-          epoch.ranks.sorted { $0.key < $1.key }.map { ($0.key, .array($0.value.map(number))) }))
+    if !epoch.ranks.isEmpty { object["ranks"] = json(epoch.ranks, number) }
+    // The digits of single precision suffice for what is only looked at.
+    if !epoch.spectra.isEmpty {
+      object["spectra"] = json(epoch.spectra) { .number(String(Float($0))) }
     }
     return .object(object)
   }
@@ -63,6 +72,13 @@ public struct TrainingHistory: Sendable, Hashable {
     ])
     if let bytes = cost.peakBytes { object["peak_bytes"] = .integer(bytes) }
     return .object(object)
+  }
+
+  private static func json(
+    _ lists: [String: [Double]], _ number: (Double) -> JSONValue
+  ) -> JSONValue {
+    .object(
+      JSONObject(lists.sorted { $0.key < $1.key }.map { ($0.key, .array($0.value.map(number))) }))
   }
 
   private static func number(_ value: Double) -> JSONValue {
@@ -95,9 +111,8 @@ public struct TrainingHistory: Sendable, Hashable {
       var epoch = Epoch(phase: phase, steps: steps, rate: rate, loss: loss, accuracy: accuracy)
       epoch.testLoss = item["test_loss"]?.doubleValue
       epoch.testAccuracy = item["test_accuracy"]?.doubleValue
-      for (name, values) in item["ranks"]?.objectValue?.members ?? [] {
-        epoch.ranks[name] = (values.arrayValue ?? []).compactMap(\.doubleValue)
-      }
+      epoch.ranks = Self.lists(item["ranks"])
+      epoch.spectra = Self.lists(item["spectra"])
       epochs.append(epoch)
     }
     for item in json["costs"]?.arrayValue ?? [] {
@@ -108,5 +123,13 @@ public struct TrainingHistory: Sendable, Hashable {
           peakBytes: item["peak_bytes"]?.intValue))
     }
     resumedEpochs = epochs.count
+  }
+
+  private static func lists(_ json: JSONValue?) -> [String: [Double]] {
+    var lists: [String: [Double]] = [:]
+    for (name, values) in json?.objectValue?.members ?? [] {
+      lists[name] = (values.arrayValue ?? []).compactMap(\.doubleValue)
+    }
+    return lists
   }
 }

@@ -119,7 +119,7 @@ final class TrainingLoop {
     guard record.testLoss?.isFinite ?? true, try learner.isFinite() else {
       throw notFinite(.nan, record.rate)
     }
-    record.ranks = try learner.ranks(setup)
+    record.take(try learner.ranks(setup))
     let seconds = tally.seconds + (ContinuousClock.now - start) / .seconds(1)
     history.epochs.append(record)
     history.costs.append(

@@ -25,6 +25,18 @@ public struct RankMeasure: Sendable, Hashable {
     numericalRank = spectrum.numericalRank()
   }
 
+  /// The spectrum, thinned out where it is long.
+  ///
+  /// - Parameter count: How many values there are at most, two or more.
+  /// - Returns: All values, or `count` of them at equal distances, the first and the last among them.
+  func sampledSpectrum(_ count: Int) -> [Double] {
+    let places =
+      spectrum.count <= count
+      ? Array(spectrum.indices)
+      : (0..<count).map { ($0 * (spectrum.count - 1) + (count - 1) / 2) / (count - 1) }
+    return places.map { spectrum[$0] }
+  }
+
   /// Measures a weight.
   ///
   /// - Parameter weight: A tensor of two or more axes, outputs first.

@@ -99,6 +99,14 @@ struct TrainingLog {
           note: "exp of the entropy of the singular values of each weight, after each epoch.",
           [map]))
     }
+    if !spectra.isEmpty {
+      page.sections.append(
+        ReportSection(
+          "Singular values",
+          note:
+            "Of some of the weights, by their place from the largest to the smallest, as shares of the largest.",
+          spectra))
+    }
     return page
   }
 
@@ -157,6 +165,30 @@ struct TrainingLog {
       rows: names.map { name in
         .init(name, shown.map { history.epochs[$0].ranks[name]?.first })
       }, unit: .number)
+  }
+
+  /// The spectra of at most eight weights, after the first epoch and the last one of every phase.
+  private var spectra: [LineChart] {
+    let measured = history.epochs.indices.filter { !history.epochs[$0].spectra.isEmpty }
+    guard let first = measured.first else { return [] }
+    let ends = measured.filter {
+      $0 == first || $0 + 1 == history.epochs.count
+        || history.epochs[$0 + 1].phase != history.epochs[$0].phase
+    }
+    let names = history.epochs[first].spectra.keys.sorted { NameOrder.precedes($0, $1) }
+    let count = min(8, names.count)
+    return (0..<count).map { names[count > 1 ? $0 * (names.count - 1) / (count - 1) : 0] }.map {
+      name in
+      LineChart(
+        title: name,
+        curves: ends.map { epoch in
+          let values = history.epochs[epoch].spectra[name] ?? []
+          let largest = max(values.first ?? 0, .leastNormalMagnitude)
+          return .init(
+            "epoch \(epoch + 1)",
+            values.enumerated().map { .init(Double($0 + 1), $1 / largest) })
+        }, unit: .number, startsAtZero: true)
+    }
   }
 }
 
