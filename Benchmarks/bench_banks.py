@@ -13,7 +13,6 @@ import math
 import os
 import shutil
 import statistics
-import struct
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from measure import Measurement, run
+from safetensors_header import header
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
@@ -76,19 +76,8 @@ def shapes() -> dict[str, tuple[int, ...]]:
 
 def write(path: Path, number: int) -> None:
     """Write the base (number 0) or an expert."""
-    entries, position = {}, 0
-    for name, shape in shapes().items():
-        size = 4 * math.prod(shape)
-        entries[name] = {
-            "dtype": "F32",
-            "shape": list(shape),
-            "data_offsets": [position, position + size],
-        }
-        position += size
-    header = json.dumps(entries).encode()
-    header += b" " * (-len(header) % 8)
     with path.open("wb") as file:
-        file.write(struct.pack("<Q", len(header)) + header)
+        file.write(header(shapes()))
         for index, shape in enumerate(shapes().values()):
             count = math.prod(shape)
             values = np.random.default_rng([1, index]).standard_normal(count, np.float32) * 0.02

@@ -12,7 +12,6 @@ import argparse
 import json
 import math
 import os
-import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +20,7 @@ import numpy as np
 from bench_banks import shapes as vision_shapes
 from measure import Measurement, run
 from report import greatest, median, megabytes, ratio, seconds, table
+from safetensors_header import header
 from spectral_reference import Files, distances
 
 HERE = Path(__file__).resolve().parent
@@ -81,19 +81,8 @@ def language(layers: int, width: int) -> Shapes:
 
 def write(path: Path, shapes: Shapes, number: int) -> None:
     """Write the base (number 0) or an expert: a low-rank change, shared and own, and noise."""
-    entries, position = {}, 0
-    for name, shape in shapes.items():
-        size = 4 * math.prod(shape)
-        entries[name] = {
-            "dtype": "F32",
-            "shape": list(shape),
-            "data_offsets": [position, position + size],
-        }
-        position += size
-    header = json.dumps(entries).encode()
-    header += b" " * (-len(header) % 8)
     with path.open("wb") as file:
-        file.write(struct.pack("<Q", len(header)) + header)
+        file.write(header(shapes))
         for index, shape in enumerate(shapes.values()):
             values = normal(shape, 1, index) * np.float32(0.02)
             if number:
@@ -115,19 +104,8 @@ def write_statistics(path: Path, shapes: Shapes, kind: str, number: int) -> None
             found[name] = shape
         elif len(shape) == 2 and name.endswith(".weight"):
             found[name] = (shape[1], shape[1])
-    entries, position = {}, 0
-    for name, shape in found.items():
-        size = 4 * math.prod(shape)
-        entries[name] = {
-            "dtype": "F32",
-            "shape": list(shape),
-            "data_offsets": [position, position + size],
-        }
-        position += size
-    header = json.dumps(entries).encode()
-    header += b" " * (-len(header) % 8)
     with path.open("wb") as file:
-        file.write(struct.pack("<Q", len(header)) + header)
+        file.write(header(found))
         for index, shape in enumerate(found.values()):
             if kind == "fisher":
                 values = normal(shape, 5, index, number) ** 2 * np.float32(1e-4)

@@ -64,7 +64,7 @@ public struct Ota: MergeMethod {
     "Masked task vectors of up to this share of the norm become zero instead.")
   static let approximate = Parameter<Bool>(
     "approximate_norm", default: false,
-    "Find norms of matrices by ten steps of power iteration, which begin at random.")
+    "Find norms of matrices by ten steps of power iteration from a fixed direction.")
   static let tiesDensity = Parameter<Double>(
     "ties_density", default: 1, in: .fraction,
     "With aggregation: ties, the fraction of each tensor's elements that stays, the largest ones.")
