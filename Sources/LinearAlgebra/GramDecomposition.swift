@@ -6,7 +6,7 @@ public import TinctureTensors
 struct GramDecomposition {
   /// The matrix, divided by ``unit``.
   private let matrix: Matrix<Double>
-  /// A power of two, so that squares stay within the range.
+  /// A power of two, so that squares stay within the range; 1 for most matrices.
   private let unit: Double
   /// The side whose vectors are eigenvectors.
   let side: GramSide
@@ -27,9 +27,13 @@ struct GramDecomposition {
   ) throws(TinctureError) {
     try Checks.finite(a, "a singular value decomposition")
     let largest = Double(a.largestMagnitude)
-    unit = largest > 0 ? Double(sign: .plus, exponent: largest.exponent, significand: 1) : 1
     var wide = a.converted(to: Double.self)
-    wide.divide(by: unit)
+    if largest > 0, !(1e-100...1e100).contains(largest) {
+      unit = Double(sign: .plus, exponent: largest.exponent, significand: 1)
+      wide.divide(by: unit)
+    } else {
+      unit = 1
+    }
     side = a.rows <= a.columns ? .rows : .columns
     let eigen = try algebra.eigh(
       algebra.gram(wide, of: side), leading: min(count, a.smallerExtent))

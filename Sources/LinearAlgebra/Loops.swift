@@ -71,49 +71,6 @@ enum Loops {
     }
   }
 
-  /// Copies the part above the diagonal of an n × n matrix below it.
-  @_specialize(where Element == Float)
-  @_specialize(where Element == Double)
-  static func mirrorUpper<Element: MatrixElement>(_ x: UnsafeMutablePointer<Element>, _ n: Int) {
-    let block = 16
-    for top in stride(from: 0, to: n, by: block) {
-      for left in stride(from: 0, through: top, by: block) {
-        for i in top..<min(n, top + block) {
-          for j in left..<min(i, left + block) { x[i * n + j] = x[j * n + i] }
-        }
-      }
-    }
-  }
-
-  /// Where an n × n matrix is least symmetric, and the largest magnitude in it.
-  @_specialize(where Element == Float)
-  @_specialize(where Element == Double)
-  static func asymmetry<Element: MatrixElement>(
-    _ x: UnsafePointer<Element>, _ n: Int
-  ) -> (difference: Element, row: Int, column: Int, largest: Element) {
-    var worst: (difference: Element, row: Int, column: Int, largest: Element) = (0, 0, 0, 0)
-    let block = 16
-    for top in stride(from: 0, to: n, by: block) {
-      for left in stride(from: 0, through: top, by: block) {
-        for i in top..<min(n, top + block) {
-          for j in left..<min(i + 1, left + block) {
-            let a = x[i * n + j]
-            let b = x[j * n + i]
-            let difference = (a - b).magnitude
-            if difference > worst.difference {
-              worst.difference = difference
-              worst.row = i
-              worst.column = j
-            }
-            let magnitude = max(a.magnitude, b.magnitude)
-            if magnitude > worst.largest { worst.largest = magnitude }
-          }
-        }
-      }
-    }
-    return worst
-  }
-
   /// For each column, −1 if its element of largest magnitude (the first at ties) is negative, else 1.
   @_specialize(where Element == Float)
   @_specialize(where Element == Double)
@@ -236,16 +193,6 @@ enum Loops {
       let row = x + i * columns
       for j in 0..<columns { sums[j] += Double(row[j].magnitude) }
     }
-  }
-
-  @_specialize(where Source == Float, Target == Double)
-  @_specialize(where Source == Double, Target == Float)
-  @_specialize(where Source == Float, Target == Float)
-  @_specialize(where Source == Double, Target == Double)
-  static func convert<Source: MatrixElement, Target: MatrixElement>(
-    _ x: UnsafePointer<Source>, into y: UnsafeMutablePointer<Target>, _ count: Int
-  ) {
-    for i in 0..<count { y[i] = Target(x[i]) }
   }
 
   /// Standard normal numbers: the pair 2i, 2i + 1 comes from the uniform numbers of those indices.

@@ -145,4 +145,15 @@ extension Matrix {
     let count = self.count
     write { target in other.read { Loops.add($0, times: factor, to: target, count) } }
   }
+
+  /// Replaces a square matrix by the mean of itself and its transpose.
+  ///
+  /// - Parameter ratio: What elements beside the diagonal are multiplied by.
+  /// - Returns: The largest difference between an element and the one that mirrors it.
+  /// - Complexity: O(n²).
+  public mutating func symmetrize(scalingOffDiagonal ratio: Element = 1) -> Element {
+    precondition(rows == columns, "A \(rows) × \(columns) matrix has no mirrored elements.")
+    let n = rows
+    return write { Loops.symmetrize($0, n, scaling: ratio) }
+  }
 }

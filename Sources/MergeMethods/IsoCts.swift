@@ -109,12 +109,15 @@ public struct IsoCts: MergeMethod {
     } else {
       // The left vectors of tasks are orthogonal to the common ones, so that only theirs are turned.
       let own = parts.reduce(0) { $0 + $1.rank }
-      let left = try algebra.orthogonalizer(algebra.gram(all.u.columns(0..<own), of: .columns))
-      let right = try algebra.orthogonalizer(algebra.gram(all.vt, of: .rows))
+      let left = try OrthonormalVectors(all.u.columns(0..<own), .columns, algebra)
+      let right = try OrthonormalVectors(all.vt, .rows, algebra)
+      let (count, root) = (all.values.count, right.root)
       let core = Matrix.stacked(
-        [try algebra.multiply(left, right.rows(0..<own)), right.rows(own..<right.rows)],
-        columns: right.columns)
-      result = try algebra.multiply(algebra.multiply(all.u, core), all.vt)
+        [try algebra.multiply(left.root, root.rows(0..<own)), root.rows(own..<count)],
+        columns: count)
+      let turned = Matrix.joined(
+        [left.vectors, all.u.columns(own..<count)], rows: all.u.rows)
+      result = try algebra.multiply(algebra.multiply(turned, core), right.vectors)
     }
     result.scale(by: mean)
     return result

@@ -29,7 +29,7 @@ public struct Lot: MergeMethod {
     link: "https://arxiv.org/abs/2505.23859", base: .required, models: 1...Int.max,
     streaming: .tensor, statistics: .gram,
     parameters: [
-      lambda, StatisticsCoefficients.coefficients, tolerance, LayerRegression.layout,
+      lambda, StatisticsCoefficients.coefficients, tolerance, RegressionSettings.layout,
     ],
     presets: [
       .init("paper", [("lambda", .number(1.2))], "The scale for CLIP ViT-B/32."),
@@ -55,7 +55,8 @@ public struct Lot: MergeMethod {
     guard scope.shape.rank >= 2 else {
       return WorkingMemory(vectors: MergeInputs.statisticsAverageVectors)
     }
-    return LayerRegression.memory(scope, matrices: 1)
+    return RegressionSettings.memory(
+      scope, .double, distancesCancel: false, usesEigenvectors: true)
   }
 
   /// Makes one tensor.
@@ -73,11 +74,9 @@ public struct Lot: MergeMethod {
     guard try inputs.isFinite() else {
       return try inputs.produceCombination(shares.map { _ in .nan }, base: 1, .taskVectors)
     }
-    var regression = try LayerRegression(inputs)
+    var regression = try LayerRegression<Double>(inputs)
     for model in shares.indices where shares[model] > 0 {
-      let task = try regression.combination(
-        shares.map { _ in 1 }, .taskVectors, models: model..<model + 1)
-      try regression.add(model, task, coefficient: shares[model], ratio: 1)
+      try regression.add(model, from: nil, coefficient: shares[model], ratio: 1)
     }
     let merged = try regression.pseudoSolution(tolerance: inputs[Self.tolerance])
     try inputs.produce(ontoBase: merged, times: inputs[Self.lambda])

@@ -87,7 +87,7 @@ public struct MergeLock: MergeMethod {
     let columns = isColumn ? 1 : shape.extents[1]
     var values = Matrix<Double>(rows: rows, columns: columns)
     try inputs.scan(.values) { (block) throws(TinctureError) in
-      TaskMatrices.add(block[model: 0], times: 1, at: block.start, to: &values)
+      values.add(block[model: 0], times: 1, at: block.start)
     }
     let algebra = try Backend.shared
     let isAcross = (part.role == .output) != (layer.isInputMajor && !isColumn)

@@ -10,7 +10,10 @@ public import TinctureTensors
 /// averaged. A system that single precision cannot tell from a singular one gets `jitter` times its mean
 /// diagonal, and the pseudo-inverse should that not help. Weights stored [in, out] are recognised by their Gram
 /// matrix. Tensors without Gram matrices, biases and factors of normalisations among them, are averaged.
-/// In double precision, O(in³ + N · out · in²). Source: Jin et al., arXiv:2212.09849.
+///
+/// In single precision but for sums. Some outputs are computed in double precision; where they show that single
+/// precision is not enough, the layer is merged again with all of it in double precision.
+/// O(in³ + N · out · in²). Source: Jin et al., arXiv:2212.09849.
 public struct RegMean: MergeMethod {
   static let ratio = Parameter<Double>(
     "reduce_non_diagonal_ratio", default: 0.95, in: .fraction,
@@ -37,7 +40,7 @@ public struct RegMean: MergeMethod {
       link: "https://arxiv.org/abs/2212.09849", base: .none, models: 1...Int.max,
       streaming: .tensor, statistics: .gram,
       parameters: [
-        ratio, StatisticsCoefficients.coefficients, jitter, convolutions, LayerRegression.layout,
+        ratio, StatisticsCoefficients.coefficients, jitter, convolutions, RegressionSettings.layout,
       ],
       presets: presets))
 
@@ -52,7 +55,7 @@ public struct RegMean: MergeMethod {
       source: "RegMean++ 2025", link: "https://arxiv.org/abs/2508.03121", base: .none,
       models: 1...Int.max, streaming: .tensor, statistics: .mergedGram,
       parameters: [
-        ratio, StatisticsCoefficients.coefficients, jitter, convolutions, LayerRegression.layout,
+        ratio, StatisticsCoefficients.coefficients, jitter, convolutions, RegressionSettings.layout,
       ],
       presets: [
         .init(
@@ -96,7 +99,9 @@ public struct RegMean: MergeMethod {
     -> WorkingMemory
   {
     guard scope.shape.rank == 2 || parameters[Self.convolutions] else { return WorkingMemory() }
-    return LayerRegression.memory(scope, matrices: 2)
+    return RegressionSettings.memory(
+      scope, scope.isFallback ? .double : .single, distancesCancel: true,
+      usesEigenvectors: scope.isFallback)
   }
 
   /// Makes one tensor.
@@ -105,20 +110,51 @@ public struct RegMean: MergeMethod {
     guard inputs.hasGramMatrices(withConvolutions: inputs[Self.convolutions]) else {
       return try inputs.produceCombination(shares)
     }
-    guard try inputs.isFinite() else {
+    var weight = try inputs.combination(shares)
+    if !weight.frobeniusNorm.isFinite {
       // Every element depends on all, so that the whole tensor is no number.
-      return try inputs.produceCombination(shares.map { _ in .nan })
+      weight.scale(by: .nan)
+    } else if inputs.isFallback {
+      var regression = try LayerRegression<Double>(inputs, distancesCancel: true)
+      try add(inputs, to: &regression, from: weight)
+      if try !regression.addSolution(to: &weight, jitter: inputs[Self.jitter]) {
+        weight.add(try regression.pseudoSolution(tolerance: Self.tolerance))
+      }
+    } else {
+      var regression = try LayerRegression<Float>(inputs, sampling: 8, distancesCancel: true)
+      try add(inputs, to: &regression, from: weight)
+      guard try regression.addSolution(to: &weight, tolerance: Self.tolerance) else {
+        throw inputs.fallBack()
+      }
     }
-    var regression = try LayerRegression(inputs)
-    var merged = try regression.combination(shares, .values, models: 0..<shares.count)
-    for model in shares.indices where shares[model] > 0 {
-      var distance = try regression.combination(
-        shares.map { _ in 1 }, .values, models: model..<model + 1)
-      distance.add(merged, times: -1)
-      try regression.add(
-        model, distance, coefficient: shares[model], ratio: inputs[Self.ratio])
+    try inputs.produce(ontoBase: weight, times: 1)
+  }
+
+  /// The largest error of sampled outputs with which single precision is good enough, and the share of the largest
+  /// eigenvalue from which on eigenvectors count.
+  private static let tolerance = 1e-6
+
+  private func add<Element: MatrixElement>(
+    _ inputs: MergeInputs, to regression: inout LayerRegression<Element>,
+    from mean: Matrix<Double>
+  ) throws(TinctureError) {
+    for (model, share) in inputs.coefficientShares.enumerated() where share > 0 {
+      try inputs.checkInterruption()
+      try regression.add(model, from: mean, coefficient: share, ratio: inputs[Self.ratio])
     }
-    merged.add(try regression.solution(jitter: inputs[Self.jitter]))
-    try inputs.produce(ontoBase: merged, times: 1)
+  }
+}
+
+extension MergeInputs {
+  /// A combination of the models as a matrix.
+  fileprivate func combination(_ weights: [Double]) throws(TinctureError) -> Matrix<Double> {
+    let rows = step.shape.extents[0]
+    var result = Matrix<Double>(rows: rows, columns: elementCount / max(1, rows))
+    try scan(.values) { (block) throws(TinctureError) in
+      for model in weights.indices {
+        result.add(block[model: model], times: weights[model], at: block.start)
+      }
+    }
+    return result
   }
 }

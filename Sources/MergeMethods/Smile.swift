@@ -149,7 +149,7 @@ public struct Smile: MergeMethod {
   ) throws(TinctureError) -> SVD<Double> {
     var whole = task
     try tasks.inputs.scan(.values, models: 0..<0) { (block) throws(TinctureError) in
-      TaskMatrices.add(block.base, times: 1, at: block.start, to: &whole)
+      whole.add(block.base, times: 1, at: block.start)
     }
     return try tasks.decompose(whole)
   }

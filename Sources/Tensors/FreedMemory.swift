@@ -1,7 +1,8 @@
-import Synchronization
+internal import CTinctureKernels
+internal import Synchronization
 
 #if canImport(Glibc)
-  import Glibc
+  internal import Glibc
 #endif
 
 /// What becomes of memory that is freed: given back to the system at once, or kept for the next that asks.
@@ -10,6 +11,7 @@ import Synchronization
 /// page, filled with zeros. Where steps free and take whole matrices again and again, that is a tenth of their time.
 public enum FreedMemory {
   private static let mayBeKept = Atomic(false)
+  private static let isKept = Atomic(false)
 
   /// Allows this process to keep freed blocks of up to a quarter of a gigabyte.
   ///
@@ -23,15 +25,8 @@ public enum FreedMemory {
     #if canImport(Glibc)
       guard mayBeKept.load(ordering: .relaxed) else { return }
       let own = ["MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES"]
-      guard own.allSatisfy({ getenv($0) == nil }), let symbol = dlsym(nil, "mallopt") else {
-        return
-      }
-      let set = unsafeBitCast(symbol, to: (@convention(c) (CInt, CInt) -> CInt).self)
-      // The numbers are those of malloc.h, which Swift does not import.
-      let (trimThreshold, topPad, mapThreshold): (CInt, CInt, CInt) = (-1, -2, -3)
-      guard set(mapThreshold, 256 << 20) == 1 else { return }
-      _ = set(trimThreshold, CInt.max)
-      _ = set(topPad, 64 << 20)
+      guard own.allSatisfy({ getenv($0) == nil }) else { return }
+      isKept.store(tincture_keep_freed() == 1, ordering: .relaxed)
     #endif
   }
 
@@ -40,10 +35,14 @@ public enum FreedMemory {
   /// Worth its while where much has been freed for good, for instance between two phases of training.
   ///
   /// - Complexity: A pass over the free blocks of the process.
-  package static func release() {
-    #if canImport(Glibc)
-      guard let symbol = dlsym(nil, "malloc_trim") else { return }
-      _ = unsafeBitCast(symbol, to: (@convention(c) (Int) -> CInt).self)(0)
-    #endif
+  package static func release() { tincture_release_freed() }
+
+  /// Gives memory that is not in use back to the system where the process keeps it and has more than a limit.
+  ///
+  /// - Parameter limit: The bytes, in use or not, from which on nothing is kept.
+  /// - Complexity: A pass over the lists of free blocks, and over these if there are too many.
+  package static func release(above limit: Int) {
+    guard isKept.load(ordering: .relaxed), tincture_held_memory() > limit else { return }
+    release()
   }
 }

@@ -146,6 +146,38 @@ struct SpectralTests {
     #expect(zip(result.array, sum).allSatisfy { ($0 - $1).magnitude < 1e-5 })
   }
 
+  @Test("TSV-M keeps a direction that two tasks nearly share")
+  func nearlyShared() async throws {
+    let algebra = try Backend.shared
+    // Left vectors of both tasks together span a direction only by 1e-7.
+    var left = try algebra.qr(noise(16, 15, seed: 60).converted(to: Double.self)).q
+    left = .joined([left, left.columns(0..<1)], rows: 16)
+    let tilt = noise(16, 1, seed: 61)
+    for i in 0..<16 { left[i, 15] += 1e-7 * Double(tilt[i, 0]) }
+    let tasks = try (0..<2).map { task in
+      var part = left.columns(8 * task..<8 * task + 8)
+      part.scaleColumns(by: (0..<8).map { 2 - 0.1 * Double($0) })
+      let right = try algebra.qr(noise(24, 8, seed: 62 + task).converted(to: Double.self)).q
+      return try algebra.multiply(part, right, transposing: .second).converted(to: Float.self)
+    }
+    var (us, values, vs): ([Matrix<Double>], [Double], [Matrix<Double>]) = ([], [], [])
+    for task in tasks {
+      let whole = try algebra.svd(task.converted(to: Double.self)).prefix(8)
+      us.append(whole.u)
+      values += whole.singularValues
+      vs.append(whole.vt)
+    }
+    let joined = Matrix.joined(us, rows: 16)
+    let least = try #require(try algebra.singularValues(joined).last)
+    #expect(least > 1e-9 && least < 1e-6)
+    var wanted = try algebra.polarBySVD(joined).factor
+    wanted.scaleColumns(by: values)
+    wanted = try algebra.multiply(
+      wanted, algebra.polarBySVD(Matrix.stacked(vs, columns: 24)).factor)
+    let got = try await merged("tsv_m", tasks)
+    #expect(zip(got.array, wanted.array).allSatisfy { abs(Double($0) - $1) < 1e-5 })
+  }
+
   @Test(
     "Directions that no task determines stay zero, or get what the published code gives them",
     arguments: ["iso_c", "iso_cts", "tsv_m"])

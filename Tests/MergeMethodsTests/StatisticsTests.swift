@@ -214,6 +214,44 @@ struct StatisticsTests {
   }
 
   @Test(
+    "RegMean is exact to double precision where single precision is not enough", .needsBLAS,
+    arguments: [0.5, 1])
+  func illConditioned(ratio: Double) async throws {
+    // Nearly dependent inputs of very different sizes.
+    let (width, outputs) = (10, 6)
+    let random = CounterRandom(seed: 3, tensor: "w", model: 0, purpose: "test")
+    func values(_ count: Int, from start: Int) -> [Float] {
+      (0..<count).map { Float(random.uniform(at: start + $0)) - 0.5 }
+    }
+    var (grams, models): ([TinyModel], [TinyModel]) = ([], [])
+    var system = Matrix<Double>(rows: width, columns: width)
+    var right = Matrix<Double>(rows: outputs, columns: width)
+    let algebra = try Backend.shared
+    for model in 0..<3 {
+      var inputs = Matrix<Double>(
+        rows: 40, columns: width, values(40 * width, from: 1000 * model).map(Double.init))
+      for row in 0..<40 {
+        inputs[row, 1] = inputs[row, 0] + 3e-3 * inputs[row, 1]
+        inputs[row, 2] *= 3000
+      }
+      let gram = try algebra.gram(inputs, of: .columns).converted(to: Float.self)
+      let weight = values(outputs * width, from: 1000 * model + 500)
+      grams.append(matrix(width, width, gram.array))
+      models.append(matrix(outputs, width, weight))
+      var shrunk = gram.converted(to: Double.self)
+      _ = shrunk.symmetrize(scalingOffDiagonal: ratio)
+      system.add(shrunk)
+      right.add(
+        try algebra.multiply(
+          Matrix(rows: outputs, columns: width, weight.map(Double.init)), shrunk))
+    }
+    let wanted = try #require(try algebra.solve(gram: &system, rows: right, jitter: 0))
+    let got = try await merged(
+      "regmean", models, grams, ["reduce_non_diagonal_ratio": .number(ratio)])
+    expect(got, wanted.array.map(Float.init), within: 2e-6 * Float(wanted.largestMagnitude))
+  }
+
+  @Test(
     "Directions that no input has are averaged by RegMean and left to the base by LOT", .needsBLAS)
   func unseen() async throws {
     // Inputs along (1, 1, 0) only; the third is never there.

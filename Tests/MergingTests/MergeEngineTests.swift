@@ -7,6 +7,26 @@ import TinctureMergeTesting
 import TinctureMerging
 import TinctureTensors
 
+/// Finds on its first try of each tensor that it needs more memory.
+private struct Hesitant: MergeMethod {
+  static let weight = Parameter<Double>("weight", default: 1, in: .any, "What it multiplies by.")
+  let info = MethodInfo(
+    name: "hesitant", title: "Hesitant", summary: "Tries twice.", formula: "θ = w θ₁",
+    source: "Test", base: .required, models: 1...1, streaming: .tensor, parameters: [weight])
+
+  func workingMemory(_ parameters: ResolvedParameters, _ scope: WorkingScope) -> WorkingMemory {
+    WorkingMemory(bytes: scope.isFallback ? 3 << 20 : 1 << 10)
+  }
+
+  func merge(_ inputs: MergeInputs, state: Void) throws(TinctureError) {
+    guard inputs.isFallback else { throw inputs.fallBack() }
+    let weight = Float(inputs[Self.weight])
+    try inputs.produce(.values) { (block, output) throws(TinctureError) in
+      for index in 0..<block.count { output[index] = weight * block[model: 0][index] }
+    }
+  }
+}
+
 @Suite("The engine")
 struct MergeEngineTests {
   @Test("A report and events account for every step and byte", arguments: [1, 4])
@@ -74,6 +94,23 @@ struct MergeEngineTests {
     #expect(report.peakBytes <= engine.peakBytes(of: plan))
     let alone = MergeEngine(workers: 1, memoryLimit: limit, tuning: engine.tuning)
     #expect(report.peakBytes <= max(limit, alone.peakBytes(of: plan)))
+  }
+
+  @Test("A step that asks for it is carried out again with the memory of its slower route")
+  func fallback() async throws {
+    let fixture = try EngineFixture()
+    let plan = try fixture.plan(weight: 0.5, method: Hesitant())
+    let writer = try CheckpointWriter.create(
+      fixture.output, layout: plan.layout, fingerprint: plan.fingerprint)
+    let engine = MergeEngine(workers: 2, memoryLimit: 1 << 22)
+    let report = try await engine.run(plan, into: writer)
+    try writer.finish()
+    #expect(report.steps == 6)
+    // One slower step at a time.
+    #expect(report.peakBytes > 3 << 20 && report.peakBytes < 1 << 22)
+    #expect(engine.peakBytes(of: plan) < 3 << 20)
+    let values = try TinyModel(reading: fixture.output)["t3"]
+    #expect(values == [Float](repeating: 0.5, count: 5003))
   }
 
   @Test("A raised flag stops the merge, and nothing is left")

@@ -214,4 +214,12 @@ size_t tincture_sum_from(const float *x, float threshold, double *sum, size_t n)
 void tincture_level_residuals(
     const float *x, const uint8_t *codes, const float *levels, float *y, size_t n);
 
+// ---- memory.c: what becomes of freed memory, where the C library is GNU's --------------------------
+// From now on freed blocks of up to a quarter of a gigabyte are kept; 0 where that is not possible.
+int tincture_keep_freed(void);
+// Gives memory that is not in use back to the system.
+void tincture_release_freed(void);
+// Bytes that were taken from the system, in use or not; 0 where nobody knows.
+size_t tincture_held_memory(void);
+
 #endif

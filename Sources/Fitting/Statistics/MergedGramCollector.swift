@@ -173,26 +173,23 @@ private struct MergedBlocks {
     let mean = try matrix(merged[name], rows: nil)
     let width = isInputMajor ? mean.rows : mean.columns
     var system = Matrix<Double>(rows: width, columns: width)
-    var right = Matrix<Double>(rows: width, columns: isInputMajor ? mean.columns : mean.rows)
+    var right = Matrix<Double>(rows: isInputMajor ? mean.columns : mean.rows, columns: width)
     for (index, model) in models.enumerated() {
       var gram = try matrix(grams[index][name], rows: width)
-      gram.change { elements in
-        for row in 0..<width {
-          for column in 0..<row {
-            let (lower, upper) = (row * width + column, column * width + row)
-            let shrunk = ratio * (elements[lower] + elements[upper]) / 2
-            (elements[lower], elements[upper]) = (shrunk, shrunk)
-          }
-        }
-      }
+      _ = gram.symmetrize(scalingOffDiagonal: ratio)
       var distance = try matrix(model.parameters(name), rows: mean.rows)
       distance.add(mean, times: -1)
       try algebra.multiply(
-        gram, distance, transposing: isInputMajor ? [] : .second, into: &right)
+        distance, gram, transposing: isInputMajor ? .first : [], into: &right)
       system.add(gram)
     }
-    var result = try algebra.solve(gram: system, right, jitter: 1e-6)
-    if !isInputMajor { result = result.transposed() }
+    var result: Matrix<Double>
+    if let solved = try algebra.solve(gram: &system, rows: right, jitter: 1e-6) {
+      result = solved
+    } else {
+      result = try algebra.pseudoSolve(gram: system, rows: right, tolerance: 1e-6)
+    }
+    if isInputMajor { result = result.transposed() }
     result.add(mean)
     return try TorchTensor(
       result.array.map { Float($0) }, shape: [result.rows, result.columns], on: collector.device)

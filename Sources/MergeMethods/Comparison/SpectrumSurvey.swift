@@ -53,7 +53,7 @@ public struct SpectrumSurvey: MergeMethod {
     }
     var matrix = Matrix<Double>(rows: rows, columns: columns)
     try inputs.scan(.values) { (block) throws(TinctureError) in
-      TaskMatrices.add(block[model: 0], times: 1, at: block.start, to: &matrix)
+      matrix.add(block[model: 0], times: 1, at: block.start)
     }
     guard matrix.frobeniusNorm.isFinite else { return Finding(name: name, spectrum: nil) }
     let values = try Backend.shared.singularValues(matrix)

@@ -20,9 +20,8 @@ struct JoinedDirections {
 
   /// polar(U) diag(σ) polar(V).
   ///
-  /// With the Gram matrices G and H of columns of U and rows of V it is U (G^−½ diag(σ) H^−½) V, so that
-  /// nothing as long as the matrix is decomposed again. The published code takes the polar factors from
-  /// singular values, which completes directions that are missing.
+  /// With the Gram matrices G and H of columns of U and rows of V it is U (G^−½ diag(σ) H^−½) V. The published code
+  /// takes the polar factors from singular values, which completes directions that are missing.
   func orthogonalized(_ tasks: TaskMatrices) throws(TinctureError) -> Matrix<Double> {
     try orthogonalized(
       tasks.algebra, completing: Spectral.completes(tasks.inputs.step.parameters))
@@ -37,9 +36,11 @@ struct JoinedDirections {
       left.scaleColumns(by: values)
       return try algebra.multiply(left, algebra.polarBySVD(vt, nullSpace: .completed).factor)
     }
-    var core = try algebra.orthogonalizer(algebra.gram(u, of: .columns))
+    let left = try OrthonormalVectors(u, .columns, algebra)
+    let right = try OrthonormalVectors(vt, .rows, algebra)
+    var core = left.root
     core.scaleColumns(by: values)
-    core = try algebra.multiply(core, algebra.orthogonalizer(algebra.gram(vt, of: .rows)))
-    return try algebra.multiply(algebra.multiply(u, core), vt)
+    core = try algebra.multiply(core, right.root)
+    return try algebra.multiply(algebra.multiply(left.vectors, core), right.vectors)
   }
 }

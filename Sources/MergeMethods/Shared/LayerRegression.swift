@@ -4,39 +4,50 @@ internal import TinctureTensors
 
 /// The least-squares problem of a layer: which weight comes nearest to what all models make of their inputs.
 ///
-/// Σᵢ cᵢ tr((W − Wᵢ) G̃ᵢ (W − Wᵢ)ᵀ) is least for (Σ cᵢ G̃ᵢ) Wᵀ = Σ cᵢ G̃ᵢ Wᵢᵀ. It is solved for the distance from an
+/// Σᵢ cᵢ tr((W − Wᵢ) G̃ᵢ (W − Wᵢ)ᵀ) is least for W (Σ cᵢ G̃ᵢ) = Σ cᵢ Wᵢ G̃ᵢ. It is solved for the distance D from an
 /// origin (the mean of the models, or the base), so that directions that no input has stay at the origin.
-/// Weights of more than two axes are matrices [out, everything else]. In double precision.
-struct LayerRegression {
+/// Weights of more than two axes are matrices [out, everything else]. Products and the
+/// solution are of the precision `Element`, sums of Gram matrices of double precision.
+struct LayerRegression<Element: MatrixElement> {
   private let inputs: MergeInputs
   private let algebra: Backend
   private let rows: Int
   private let columns: Int
   private let isInputMajor: Bool
   /// Σ cᵢ G̃ᵢ.
-  private(set) var gram: Matrix<Double>
-  /// Σ cᵢ G̃ᵢ Dᵢᵀ, a row for each input.
-  private(set) var right: Matrix<Double>
-
-  static let layout = Parameter<String>(
-    "weight_layout", default: "auto", of: ["auto", "out_in", "in_out"],
-    "How weights are stored; auto goes by the size of the Gram matrix, and takes square weights as"
-      + " [out, in] unless the file of statistics says otherwise.")
+  private var gram: Matrix<Double>
+  /// Σ cᵢ Dᵢ G̃ᵢ, a row for each output.
+  private var right: Matrix<Element>
+  /// Outputs whose rows are computed in double precision, too, and these rows.
+  private let samples: [Int]
+  private var sampled: Matrix<Double>
+  /// The Gram matrix of the model that is added.
+  private var own = Matrix<Element>(rows: 0, columns: 0)
+  /// Whether Σ cᵢ Dᵢ is zero, and the first model's Gram matrix in that case.
+  private let distancesCancel: Bool
+  private var reference: Matrix<Element>?
 
   /// Prepares a step that has statistics.
   ///
+  /// - Parameters:
+  ///   - inputs: The step.
+  ///   - sampleCount: How many rows are computed in double precision, too.
+  ///   - distancesCancel: Whether Σ cᵢ Dᵢ is zero. Then Σ cᵢ Dᵢ G̃ᵢ = Σ cᵢ Dᵢ (G̃ᵢ − G̃₁), a product less.
   /// - Throws: `recipe` when the wanted layout does not fit the Gram matrices.
-  init(_ inputs: MergeInputs) throws(TinctureError) {
+  init(
+    _ inputs: MergeInputs, sampling sampleCount: Int = 0, distancesCancel: Bool = false
+  ) throws(TinctureError) {
     self.inputs = inputs
+    self.distancesCancel = distancesCancel
     algebra = try Backend.shared
     rows = inputs.step.shape.extents[0]
     columns = inputs.elementCount / max(1, rows)
-    let wanted = inputs[Self.layout]
+    let wanted = inputs[RegressionSettings.layout]
     let statistics = inputs.step.statistics[0]
     isInputMajor =
       inputs.step.shape.rank == 2
       && (wanted == "auto" ? statistics.isInputMajor : wanted == "in_out")
-    let width = isInputMajor ? rows : columns
+    let (width, outputs) = isInputMajor ? (rows, columns) : (columns, rows)
     guard statistics.reader.shape.extents == [width, width] else {
       throw TinctureError(
         .recipe,
@@ -44,79 +55,144 @@ struct LayerRegression {
           + " weight_layout \(wanted).", at: statistics.reader.place)
     }
     gram = Matrix(rows: width, columns: width)
-    right = Matrix(rows: width, columns: isInputMajor ? columns : rows)
-  }
-
-  /// A combination of the models, or of their task vectors, as the tensor lies.
-  func combination(
-    _ weights: [Double], _ form: InputForm, models: Range<Int>
-  ) throws(TinctureError) -> Matrix<Double> {
-    var result = Matrix<Double>(rows: rows, columns: columns)
-    try inputs.scan(form, models: models) { (block) throws(TinctureError) in
-      for (index, model) in models.enumerated() {
-        TaskMatrices.add(
-          block[model: index], times: weights[model], at: block.start, to: &result)
-      }
-    }
-    return result
+    right = Matrix(rows: outputs, columns: width)
+    let count = min(sampleCount, outputs)
+    samples = (0..<count).map { (2 * $0 + 1) * outputs / (2 * count) }
+    sampled = Matrix(rows: count, columns: width)
   }
 
   /// Adds a model's part.
   ///
   /// - Parameters:
   ///   - model: The position of the model in the step.
-  ///   - distance: Its distance from the origin, as the tensor lies.
+  ///   - origin: What its distance is counted from, as the tensor lies; nil for the base.
   ///   - coefficient: cᵢ.
   ///   - ratio: What elements beside the diagonal of its Gram matrix are multiplied by.
   /// - Throws: `checkpoint` when the Gram matrix is none, `io`.
   /// - Complexity: O(in² · out).
   mutating func add(
-    _ model: Int, _ distance: Matrix<Double>, coefficient: Double, ratio: Double
+    _ model: Int, from origin: Matrix<Double>?, coefficient: Double, ratio: Double
   ) throws(TinctureError) {
-    let own = try inputs.gramMatrix(
-      of: model, extent: gram.rows, coefficient: coefficient, ratio: ratio)
+    if own.rows < gram.rows { own = Matrix(rows: gram.rows, columns: gram.rows) }
+    try inputs.readGramMatrix(of: model, ratio: ratio, into: &own)
+    gram.add(widening: own, times: coefficient)
+    if distancesCancel {
+      guard let reference else {
+        reference = own
+        own = Matrix(rows: 0, columns: 0)
+        return
+      }
+      own.add(reference, times: -1)
+    }
+    let distance = try distance(of: model, from: origin)
     try algebra.multiply(
-      own, distance, transposing: isInputMajor ? [] : .second, into: &right)
-    gram.add(own)
+      distance, own, transposing: isInputMajor ? .first : [], scale: Element(coefficient),
+      into: &right)
+    try addSamples(distance, coefficient)
   }
 
-  /// The distance of the merged weight from the origin, as the tensor lies.
+  private func distance(
+    of model: Int, from origin: Matrix<Double>?
+  ) throws(TinctureError) -> Matrix<Element> {
+    var result = Matrix<Element>(rows: rows, columns: columns)
+    let form: InputForm = origin == nil ? .taskVectors : .values
+    try inputs.scan(form, models: model..<model + 1) { (block) throws(TinctureError) in
+      let values = block[model: 0]
+      if let origin {
+        result.set(values, minus: origin, at: block.start)
+      } else {
+        result.set(values, at: block.start)
+      }
+    }
+    return result
+  }
+
+  /// Adds the sampled rows of Dᵢ G̃ᵢ, a few rows of G̃ᵢ at a time.
+  private mutating func addSamples(
+    _ distance: Matrix<Element>, _ coefficient: Double
+  ) throws(TinctureError) {
+    guard !samples.isEmpty else { return }
+    let width = gram.rows
+    for start in stride(from: 0, to: width, by: 256) {
+      let part = start..<min(start + 256, width)
+      var picked = Matrix<Double>(rows: samples.count, columns: part.count)
+      for (row, output) in samples.enumerated() {
+        for input in part {
+          picked[row, input - start] = Double(
+            isInputMajor ? distance[input, output] : distance[output, input])
+        }
+      }
+      try algebra.multiply(
+        picked, own.rows(part).converted(to: Double.self), scale: coefficient, into: &sampled)
+    }
+  }
+
+  private func laid(_ solution: Matrix<Element>) -> Matrix<Element> {
+    isInputMajor ? solution.transposed() : solution
+  }
+
+  /// Makes room: after the last model has been added.
+  private mutating func freeProducts() {
+    reference = nil
+    own = Matrix(rows: 0, columns: 0)
+  }
+}
+
+extension LayerRegression<Float> {
+  /// Adds the distance of the merged weight from the origin, if single precision is enough for it.
   ///
-  /// - Parameter jitter: What is added to the diagonal of a singular system, as a share of its mean.
-  /// - Returns: The distance.
+  /// - Parameters:
+  ///   - weight: The origin, as the tensor lies; the merged weight afterwards.
+  ///   - tolerance: The largest norm of a sampled row's error that is let pass, as a share of the row's norm.
+  /// - Returns: Whether single precision was enough.
   /// - Throws: An error if the library fails.
   /// - Complexity: O(in³ + in² · out).
-  func solution(jitter: Double) throws(TinctureError) -> Matrix<Double> {
-    try laid(algebra.solve(gram: gram, right, jitter: jitter))
+  mutating func addSolution(
+    to weight: inout Matrix<Double>, tolerance: Double
+  ) throws(TinctureError) -> Bool {
+    freeProducts()
+    guard try algebra.solveInSingle(gram: gram, rows: &right, samples: &sampled) else {
+      return false
+    }
+    weight.add(widening: laid(right), times: 1)
+    return samples.enumerated().allSatisfy { position, output in
+      let (rough, fine) = (right.row(output), sampled.row(position))
+      var (error, size) = (0.0, 0.0)
+      for index in fine.indices {
+        let own = isInputMajor ? weight[index, output] : weight[output, index]
+        let difference = Double(rough[index]) - fine[index]
+        error += difference * difference
+        size += own * own
+      }
+      return error <= tolerance * tolerance * size
+    }
+  }
+}
+
+extension LayerRegression<Double> {
+  /// Adds the distance of the merged weight from the origin.
+  ///
+  /// - Parameters:
+  ///   - weight: The origin, as the tensor lies; the merged weight afterwards.
+  ///   - jitter: What is added to the diagonal of a singular system, as a share of its mean.
+  /// - Returns: Whether the system has a solution; nothing is added otherwise.
+  /// - Throws: An error if the library fails.
+  /// - Complexity: O(in³ + in² · out).
+  mutating func addSolution(
+    to weight: inout Matrix<Double>, jitter: Double
+  ) throws(TinctureError) -> Bool {
+    freeProducts()
+    guard let solved = try algebra.solve(gram: &gram, rows: right, jitter: jitter) else {
+      return false
+    }
+    weight.add(laid(solved))
+    return true
   }
 
   /// The shortest distance: by the eigenvectors whose eigenvalues are above a share of the largest.
   ///
   /// - Complexity: O(in³ + in² · out).
   func pseudoSolution(tolerance: Double) throws(TinctureError) -> Matrix<Double> {
-    try laid(algebra.pseudoSolve(gram: gram, right, tolerance: tolerance))
-  }
-
-  private func laid(_ solution: Matrix<Double>) -> Matrix<Double> {
-    isInputMajor ? solution : solution.transposed()
-  }
-
-  /// Bytes for a step of these sizes; 0 for one without a Gram matrix.
-  ///
-  /// - Parameters:
-  ///   - scope: The sizes of the step.
-  ///   - matrices: How many matrices of the tensor's shape are held besides those of the solver.
-  /// - Returns: The bytes, and a vector to read statistics with.
-  static func memory(_ scope: WorkingScope, matrices: Int) -> WorkingMemory {
-    guard let shape = scope.statisticsShape, shape.rank == 2, scope.shape.rank >= 2 else {
-      return WorkingMemory()
-    }
-    let width = shape.extents[0]
-    // The sum, one model's matrix, the system, its factor or its eigenvectors; the right-hand side, the solution
-    // and what turns it.
-    let squares = 4 * width * width
-    let eigen = FactorizationMemory(rows: width, columns: width, precision: .double).eigh
-    return WorkingMemory(
-      vectors: 1, bytes: 8 * (squares + (4 + matrices) * scope.elementCount) + eigen)
+    try laid(algebra.pseudoSolve(gram: gram, rows: right, tolerance: tolerance))
   }
 }

@@ -71,7 +71,7 @@ struct OperatorLength {
       form = .columns(sums)
     case .matrix(var matrix):
       form = .squares(0)
-      TaskMatrices.add(x, times: 1, at: start, to: &matrix)
+      matrix.add(x, times: 1, at: start)
       form = .matrix(matrix)
     }
   }

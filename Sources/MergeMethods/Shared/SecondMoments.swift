@@ -58,7 +58,7 @@ struct SecondMoments {
   private func leading(of model: Int) throws(TinctureError) -> Form {
     var matrix = Matrix<Double>(rows: inputs.step.shape.extents[0], columns: columns)
     try scan(model) { start, values in
-      TaskMatrices.add(values, times: 1, at: start, to: &matrix)
+      matrix.add(values, times: 1, at: start)
     }
     let algebra = try Backend.shared
     guard matrix.largestMagnitude > 0 else { return .stored }

@@ -32,7 +32,7 @@ struct TaskMatrices {
     var result = Matrix<Double>(rows: rows, columns: columns)
     let weight = weights[model]
     try inputs.scan(.taskVectors, models: model..<model + 1) { (block) throws(TinctureError) in
-      Self.add(block[model: 0], times: weight, at: block.start, to: &result)
+      result.add(block[model: 0], times: weight, at: block.start)
     }
     return result
   }
@@ -44,18 +44,10 @@ struct TaskMatrices {
     var result = Matrix<Double>(rows: rows, columns: columns)
     try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
       for model in 0..<block.modelCount {
-        Self.add(block[model: model], times: weights[model], at: block.start, to: &result)
+        result.add(block[model: model], times: weights[model], at: block.start)
       }
     }
     return result
-  }
-
-  static func add(
-    _ x: Span<Float>, times weight: Double, at start: Int, to matrix: inout Matrix<Double>
-  ) {
-    matrix.change { elements in
-      for i in 0..<x.count { elements[start + i] += weight * Double(x[i]) }
-    }
   }
 
   /// The leading singular values and vectors.
@@ -94,22 +86,5 @@ extension Backend {
     var (factor, values) = try polarByGram(matrix, keepingAbove: share)
     factor.scale(by: values.reduce(0, +) / Double(matrix.smallerExtent))
     return factor
-  }
-
-  /// Computes the inverse square root of a Gram matrix, with which its vectors become orthonormal.
-  ///
-  /// For X with G = XᵀX, X G^−½ is the polar factor of X. Directions in which the vectors depend on each
-  /// other, with eigenvalues up to 1e-12 of the largest, get zero.
-  ///
-  /// - Parameter gram: The Gram matrix.
-  /// - Returns: G^−½.
-  /// - Throws: An error if the library fails.
-  /// - Complexity: O(n³).
-  func orthogonalizer(_ gram: Matrix<Double>) throws(TinctureError) -> Matrix<Double> {
-    let eigen = try eigh(gram)
-    let floor = 1e-12 * (eigen.values.first ?? 0)
-    var half = eigen.vectors
-    half.scaleColumns(by: eigen.values.map { $0 > floor ? 1 / $0.squareRoot().squareRoot() : 0 })
-    return try self.gram(half, of: .rows)
   }
 }

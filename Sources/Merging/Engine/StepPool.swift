@@ -5,7 +5,8 @@ internal import TinctureTensors
 /// Workers that carry steps out within a number of bytes.
 ///
 /// Each worker takes the next step from one counter, waits for its memory, and works in a workspace of
-/// its own. No step waits for another.
+/// its own. No step waits for another. A step whose method asks for it is carried out again by a slower route,
+/// with the memory of that.
 struct StepPool: Sendable {
   let method: any MergeMethod
   let options: MergeOptions
@@ -42,19 +43,24 @@ struct StepPool: Sendable {
     let workspace = Workspace()
     while let position = progress.next(below: steps.count) {
       let step = steps[position]
-      let cost = StepCost(of: step, method: method, tuning: tuning)
-      await budget.acquire(cost.bytes)
-      let inputs = MergeInputs(
-        step: step, workspace: workspace, options: options, tuning: tuning, cost: cost,
-        writer: writer, interruption: interruption
-      ) { observer?(.wrote(bytes: $0)) }
-      do throws(TinctureError) {
-        try interruption.check()
-        try body(inputs)
-      } catch {
-        progress.fail(position, error.located(tensor: step.name))
+      for isFallback in [false, true] {
+        let cost = StepCost(of: step, method: method, tuning: tuning, isFallback: isFallback)
+        await budget.acquire(cost.bytes)
+        let inputs = MergeInputs(
+          step: step, workspace: workspace, options: options, tuning: tuning, cost: cost,
+          isFallback: isFallback, writer: writer, interruption: interruption
+        ) { observer?(.wrote(bytes: $0)) }
+        var failure: TinctureError?
+        do throws(TinctureError) {
+          try interruption.check()
+          try body(inputs)
+        } catch { failure = error }
+        budget.release(cost.bytes)
+        FreedMemory.release(above: budget.limit)
+        if inputs.asksForFallback { continue }
+        if let failure { progress.fail(position, failure.located(tensor: step.name)) }
+        break
       }
-      budget.release(cost.bytes)
     }
   }
 

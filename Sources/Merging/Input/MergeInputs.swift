@@ -15,6 +15,10 @@ public final class MergeInputs {
   let interruption: Interruption
   let advance: (Int) -> Void
   let blockCapacity: Int
+  /// Whether the step is carried out for a second time, by the method's slower route.
+  public let isFallback: Bool
+  /// Whether the method wants its slower route.
+  private(set) var asksForFallback = false
   var checked = false
   /// What happens to task vectors before anyone sees them.
   var taskVectorPasses: [any TaskVectorPass] = []
@@ -27,7 +31,7 @@ public final class MergeInputs {
 
   init(
     step: MergeStep, workspace: Workspace, options: MergeOptions, tuning: EngineTuning,
-    cost: StepCost, writer: RangeWriter?, interruption: Interruption,
+    cost: StepCost, isFallback: Bool = false, writer: RangeWriter?, interruption: Interruption,
     advance: @escaping (Int) -> Void
   ) {
     self.step = step
@@ -35,6 +39,7 @@ public final class MergeInputs {
     self.options = options
     self.tuning = tuning
     blockCapacity = cost.blockCapacity
+    self.isFallback = isFallback
     self.writer = writer
     self.interruption = interruption
     self.advance = advance
@@ -55,7 +60,18 @@ public final class MergeInputs {
     WorkingScope(
       modelCount: modelCount, shape: step.shape, elementCount: step.elements.count,
       share: tuning.share, statisticsShape: step.statistics.first?.reader.shape,
-      adapterRanks: step.adapterRanks)
+      adapterRanks: step.adapterRanks, isFallback: isFallback)
+  }
+
+  /// Asks for the step to be carried out again by a slower route, for which the method declares memory of its own.
+  ///
+  /// The step's memory is given back first, so that no step waits for another with memory in its hands.
+  ///
+  /// - Returns: What to throw, before anything is produced.
+  public func fallBack() -> TinctureError {
+    precondition(!isFallback, "The slower route has no slower one.")
+    asksForFallback = true
+    return TinctureError(.internalError, "The step wants to be carried out again.")
   }
 
   /// Whether numbers that are not finite are let through.

@@ -150,15 +150,18 @@ public struct WorkingScope: Sendable, Hashable {
   public let statisticsShape: Shape?
   /// The ranks of all models' adapters together; nil where a model is no adapter of the base.
   public let adapterRanks: Int?
+  /// Whether the step is carried out for a second time, by the method's slower route.
+  public let isFallback: Bool
 
   /// Creates a scope.
   public init(
     modelCount: Int, shape: Shape, elementCount: Int, share: Int, statisticsShape: Shape? = nil,
-    adapterRanks: Int? = nil
+    adapterRanks: Int? = nil, isFallback: Bool = false
   ) {
     self.modelCount = modelCount
     self.shape = shape
     self.adapterRanks = adapterRanks
+    self.isFallback = isFallback
     rowLength = shape.rowLength
     columnCount = shape.elementCount / max(1, shape.extents.first ?? 1)
     self.elementCount = elementCount

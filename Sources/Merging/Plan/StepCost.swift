@@ -16,7 +16,10 @@ public struct StepCost: Sendable, Hashable {
   ///   - step: The step.
   ///   - method: The method.
   ///   - tuning: Sizes of windows and blocks.
-  init(of step: MergeStep, method: any MergeMethod, tuning: EngineTuning) {
+  ///   - isFallback: Whether the method takes its slower route.
+  init(
+    of step: MergeStep, method: any MergeMethod, tuning: EngineTuning, isFallback: Bool = false
+  ) {
     guard case .merge = step.action else {
       blockCapacity = Self.segment
       bytes =
@@ -28,7 +31,7 @@ public struct StepCost: Sendable, Hashable {
       WorkingScope(
         modelCount: step.models.count, shape: step.shape, elementCount: step.elements.count,
         share: tuning.share, statisticsShape: step.statistics.first?.reader.shape,
-        adapterRanks: step.adapterRanks))
+        adapterRanks: step.adapterRanks, isFallback: isFallback))
     var capacity = max(Self.segment, tuning.blockElements / Self.segment * Self.segment)
     if working.wholeRows {
       let row = max(1, step.shape.rowLength)

@@ -1,0 +1,36 @@
+// What becomes of freed memory, where the C library is GNU's; elsewhere nothing.
+#include "CTinctureKernels.h"
+
+#include <stdlib.h>
+
+#ifdef __GLIBC__
+#include <limits.h>
+#include <malloc.h>
+
+int tincture_keep_freed(void) {
+  if (mallopt(M_MMAP_THRESHOLD, 256 << 20) != 1) return 0;
+  mallopt(M_TRIM_THRESHOLD, INT_MAX);
+  mallopt(M_TOP_PAD, 64 << 20);
+  return 1;
+}
+
+void tincture_release_freed(void) { malloc_trim(0); }
+
+size_t tincture_held_memory(void) {
+#if __GLIBC_PREREQ(2, 33)
+  struct mallinfo2 found = mallinfo2();
+  return found.arena + found.hblkhd;
+#else
+  return 0;
+#endif
+}
+
+#else
+
+int tincture_keep_freed(void) { return 0; }
+
+void tincture_release_freed(void) {}
+
+size_t tincture_held_memory(void) { return 0; }
+
+#endif
