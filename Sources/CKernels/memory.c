@@ -7,6 +7,8 @@
 #include <limits.h>
 #include <malloc.h>
 
+void tincture_use_one_arena(void) { mallopt(M_ARENA_MAX, 1); }
+
 int tincture_keep_freed(void) {
   if (mallopt(M_MMAP_THRESHOLD, 256 << 20) != 1) return 0;
   mallopt(M_TRIM_THRESHOLD, INT_MAX);
@@ -26,6 +28,8 @@ size_t tincture_held_memory(void) {
 }
 
 #else
+
+void tincture_use_one_arena(void) {}
 
 int tincture_keep_freed(void) { return 0; }
 

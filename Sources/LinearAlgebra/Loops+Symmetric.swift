@@ -14,6 +14,18 @@ extension Loops {
     }
   }
 
+  /// Copies the part below the diagonal of an n × n matrix above it.
+  static func mirrorLower(_ x: UnsafeMutablePointer<Double>, _ n: Int) {
+    let block = 8
+    for top in stride(from: 0, to: n, by: block) {
+      for left in stride(from: 0, through: top, by: block) {
+        for i in top..<min(n, top + block) {
+          for j in left..<min(i, left + block) { x[j * n + i] = x[i * n + j] }
+        }
+      }
+    }
+  }
+
   /// Replaces an n × n matrix by the mean of itself and its transpose, with what is beside the diagonal scaled.
   ///
   /// - Returns: The largest difference between mirrored elements.
@@ -24,43 +36,20 @@ extension Loops {
   ) -> Element {
     var worst: Element = 0
     let half = ratio / 2
-    let block = 16
-    let diagonal = (0..<n).map { x[$0 * n + $0] }
-    // Rows that are a power of two apart share places of the cache, so that blocks are copied out of the way.
-    withUnsafeTemporaryAllocation(of: Element.self, capacity: 2 * block * block) { space in
-      guard let lower = space.baseAddress else { return }
-      let upper = lower + block * block
-      space.initialize(repeating: 0)
-      for top in stride(from: 0, to: n, by: block) {
-        for left in stride(from: 0, through: top, by: block) {
-          let (height, width) = (min(block, n - top), min(block, n - left))
-          for i in 0..<height {
-            (lower + i * block).update(from: x + (top + i) * n + left, count: width)
-          }
-          for j in 0..<width {
-            let row = x + (left + j) * n + top
-            for i in 0..<height { upper[i * block + j] = row[i] }
-          }
-          // Where a block is smaller, the rest of the places holds what was there before.
-          for i in 0..<height {
-            let (a, b) = (lower + i * block, upper + i * block)
-            for j in 0..<width {
-              let difference = (a[j] - b[j]).magnitude
-              worst = difference > worst ? difference : worst
-              a[j] = half * (a[j] + b[j])
-            }
-          }
-          for i in 0..<height {
-            (x + (top + i) * n + left).update(from: lower + i * block, count: width)
-          }
-          for j in 0..<width {
-            let row = x + (left + j) * n + top
-            for i in 0..<height { row[i] = lower[i * block + j] }
+    let block = 8
+    for top in stride(from: 0, to: n, by: block) {
+      for left in stride(from: 0, through: top, by: block) {
+        for i in top..<min(n, top + block) {
+          for j in left..<min(i, left + block) {
+            let (a, b) = (x[i * n + j], x[j * n + i])
+            let difference = (a - b).magnitude
+            if difference > worst { worst = difference }
+            let mean = half * (a + b)
+            (x[i * n + j], x[j * n + i]) = (mean, mean)
           }
         }
       }
     }
-    for (index, value) in diagonal.enumerated() { x[index * n + index] = value }
     return worst
   }
 

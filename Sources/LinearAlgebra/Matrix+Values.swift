@@ -42,6 +42,25 @@ extension Matrix {
     return result
   }
 
+  /// Some consecutive rows as another type.
+  ///
+  /// - Parameters:
+  ///   - range: The rows, counted from zero.
+  ///   - type: The type.
+  /// - Returns: A matrix of its own.
+  public func rows<Target: MatrixElement>(
+    _ range: Range<Int>, as type: Target.Type
+  ) -> Matrix<Target> {
+    precondition(
+      range.lowerBound >= 0 && range.upperBound <= rows,
+      "A matrix of \(rows) rows has no rows \(range).")
+    var result = Matrix<Target>(uninitialisedRows: range.count, columns: columns)
+    result.write { target in
+      read { Loops.convert($0 + range.lowerBound * columns, into: target, range.count * columns) }
+    }
+    return result
+  }
+
   /// Some consecutive columns.
   ///
   /// - Parameter range: The columns, counted from zero.

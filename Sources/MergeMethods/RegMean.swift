@@ -117,9 +117,8 @@ public struct RegMean: MergeMethod {
     } else if inputs.isFallback {
       var regression = try LayerRegression<Double>(inputs, distancesCancel: true)
       try add(inputs, to: &regression, from: weight)
-      if try !regression.addSolution(to: &weight, jitter: inputs[Self.jitter]) {
-        weight.add(try regression.pseudoSolution(tolerance: Self.tolerance))
-      }
+      try regression.addSolution(
+        to: &weight, jitter: inputs[Self.jitter], tolerance: Self.tolerance)
     } else {
       var regression = try LayerRegression<Float>(inputs, sampling: 8, distancesCancel: true)
       try add(inputs, to: &regression, from: weight)

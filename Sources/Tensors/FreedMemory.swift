@@ -18,16 +18,28 @@ public enum FreedMemory {
   /// For programs, at their start. They are kept from the moment on in which LibTorch or a library for linear algebra
   /// is loaded; merges that need neither go on giving them back. What the user has set in the environment stays.
   /// Where there is no such setting nothing happens.
-  public static func allowKeeping() { mayBeKept.store(true, ordering: .relaxed) }
+  public static func allowKeeping() {
+    guard isUnset else { return }
+    tincture_use_one_arena()
+    mayBeKept.store(true, ordering: .relaxed)
+  }
+
+  /// Whether the user has left the choice to the program.
+  private static var isUnset: Bool {
+    #if canImport(Glibc)
+      let own = [
+        "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_ARENA_MAX", "GLIBC_TUNABLES",
+      ]
+      return own.allSatisfy { getenv($0) == nil }
+    #else
+      return false
+    #endif
+  }
 
   /// Keeps freed blocks from now on, if the program allows it.
   package static func keep() {
-    #if canImport(Glibc)
-      guard mayBeKept.load(ordering: .relaxed) else { return }
-      let own = ["MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "GLIBC_TUNABLES"]
-      guard own.allSatisfy({ getenv($0) == nil }) else { return }
-      isKept.store(tincture_keep_freed() == 1, ordering: .relaxed)
-    #endif
+    guard mayBeKept.load(ordering: .relaxed) else { return }
+    isKept.store(tincture_keep_freed() == 1, ordering: .relaxed)
   }
 
   /// Gives memory that is not in use back to the system.

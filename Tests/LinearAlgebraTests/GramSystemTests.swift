@@ -96,4 +96,38 @@ struct GramSystemTests {
     var again = found
     #expect(again.symmetrize() == 0 && again == found)
   }
+
+  @Test(
+    "A sum takes symmetric matrices in, and the first from each", arguments: [1, 15, 16, 33, 80])
+  func sums(n: Int) {
+    check(n, Float.self, within: 1e-6)
+    check(n, Double.self, within: 1e-14)
+  }
+
+  private func check<Element: MatrixElement>(
+    _ n: Int, _ type: Element.Type, within tolerance: Double
+  ) {
+    let originals = (0..<3).map { uniform(n, n, seed: 20 + UInt64($0), as: Element.self) }
+    var sum = GramSum(extent: n)
+    var wanted = Matrix<Double>(rows: n, columns: n)
+    var reference: Matrix<Element>?
+    for (place, original) in originals.enumerated() {
+      var plain = original
+      let factor = 0.5 + Double(place)
+      let difference = plain.symmetrize(scalingOffDiagonal: 0.75)
+      wanted.add(widening: plain, times: factor)
+      if let reference { plain.add(reference, times: -1) }
+      var matrix = original
+      let found = sum.add(
+        symmetrizing: &matrix, times: factor, scalingOffDiagonal: 0.75, minus: reference)
+      #expect(found == difference)
+      #expect(
+        distance(matrix.converted(to: Double.self), plain.converted(to: Double.self)) < tolerance)
+      if reference == nil { reference = matrix }
+    }
+    #expect(sum.extent == n)
+    let total = sum.take()
+    #expect(distance(total, wanted) < 4 * tolerance)
+    #expect(total == total.transposed())
+  }
 }

@@ -214,7 +214,18 @@ size_t tincture_sum_from(const float *x, float threshold, double *sum, size_t n)
 void tincture_level_residuals(
     const float *x, const uint8_t *codes, const float *levels, float *y, size_t n);
 
+// ---- symmetric.c --------------------------------------------------------------------------------
+// x, n rows of n, becomes the mean of itself and its transpose, with ratio times what is beside the
+// diagonal. factor x is added to the lower triangle of sum, whose upper one loses its meaning, and
+// reference, which is symmetric, is subtracted afterwards; either may be absent. Returns the largest
+// difference between mirrored elements.
+float tincture_symmetrize(
+    float *x, size_t n, float ratio, double *sum, double factor, const float *reference);
+
 // ---- memory.c: what becomes of freed memory, where the C library is GNU's --------------------------
+// All threads take from one place, before the first does: places of threads' own hold 64 MB at most,
+// and give back what they held at once.
+void tincture_use_one_arena(void);
 // From now on freed blocks of up to a quarter of a gigabyte are kept; 0 where that is not possible.
 int tincture_keep_freed(void);
 // Gives memory that is not in use back to the system.

@@ -18,26 +18,29 @@ extension MergeInputs {
   /// - Throws: `checkpoint` when it is none, or an element is not finite; `io`.
   func gramMatrix(of model: Int, extent: Int) throws(TinctureError) -> Matrix<Double> {
     var result = Matrix<Double>(rows: extent, columns: extent)
-    try readGramMatrix(of: model, into: &result)
+    try readGramMatrix(of: model, into: &result) { $0.symmetrize() }
     return result
   }
 
-  /// Reads a model's Gram matrix and makes it exactly symmetric.
+  /// Reads a model's Gram matrix.
   ///
   /// - Parameters:
   ///   - model: The position of the model in the step.
-  ///   - ratio: What elements beside the diagonal are multiplied by.
   ///   - result: Takes the matrix, whose extents it has.
+  ///   - symmetrize: Makes it symmetric and tells how far it was from that.
   /// - Throws: `checkpoint` when it is none, or an element is not finite; `io`.
   func readGramMatrix<Element: MatrixElement>(
-    of model: Int, ratio: Double = 1, into result: inout Matrix<Element>
+    of model: Int, into result: inout Matrix<Element>,
+    _ symmetrize: (inout Matrix<Element>) -> Element
   ) throws(TinctureError) {
     try scanStatistics(of: model) { (start, values) throws(TinctureError) in
       result.set(values, at: start)
     }
-    let asymmetry = result.symmetrize(scalingOffDiagonal: Element(ratio))
-    let least = (0..<result.rows).reduce(Element(0)) { min($0, result[$1, $1]) }
-    guard least >= 0, asymmetry <= Element(1e-3) * result.largestMagnitude else {
+    // No element of a Gram matrix is larger than the largest of its diagonal.
+    let diagonal = (0..<result.rows).map { result[$0, $0] }
+    let asymmetry = symmetrize(&result)
+    guard let least = diagonal.min(), let largest = diagonal.max() else { return }
+    guard least >= 0, asymmetry <= Element(1e-3) * largest else {
       throw TinctureError(
         .checkpoint,
         "This is no Gram matrix: it is not symmetric, or its diagonal is negative.",

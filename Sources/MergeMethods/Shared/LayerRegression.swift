@@ -14,15 +14,17 @@ struct LayerRegression<Element: MatrixElement> {
   private let rows: Int
   private let columns: Int
   private let isInputMajor: Bool
+  /// How many inputs the layer has.
+  private var width: Int { isInputMajor ? rows : columns }
   /// Σ cᵢ G̃ᵢ.
-  private var gram: Matrix<Double>
+  private var grams: GramSum
   /// Σ cᵢ Dᵢ G̃ᵢ, a row for each output.
   private var right: Matrix<Element>
   /// Outputs whose rows are computed in double precision, too, and these rows.
   private let samples: [Int]
   private var sampled: Matrix<Double>
-  /// The Gram matrix of the model that is added.
-  private var own = Matrix<Element>(rows: 0, columns: 0)
+  /// Where the next model's Gram matrix goes.
+  private var spare = Matrix<Element>(rows: 0, columns: 0)
   /// Whether Σ cᵢ Dᵢ is zero, and the first model's Gram matrix in that case.
   private let distancesCancel: Bool
   private var reference: Matrix<Element>?
@@ -54,7 +56,7 @@ struct LayerRegression<Element: MatrixElement> {
         "The Gram matrix \(statistics.reader.shape) does not fit a weight \(inputs.step.shape) in the"
           + " weight_layout \(wanted).", at: statistics.reader.place)
     }
-    gram = Matrix(rows: width, columns: width)
+    grams = GramSum(extent: width)
     right = Matrix(rows: outputs, columns: width)
     let count = min(sampleCount, outputs)
     samples = (0..<count).map { (2 * $0 + 1) * outputs / (2 * count) }
@@ -73,22 +75,24 @@ struct LayerRegression<Element: MatrixElement> {
   mutating func add(
     _ model: Int, from origin: Matrix<Double>?, coefficient: Double, ratio: Double
   ) throws(TinctureError) {
-    if own.rows < gram.rows { own = Matrix(rows: gram.rows, columns: gram.rows) }
-    try inputs.readGramMatrix(of: model, ratio: ratio, into: &own)
-    gram.add(widening: own, times: coefficient)
-    if distancesCancel {
-      guard let reference else {
-        reference = own
-        own = Matrix(rows: 0, columns: 0)
-        return
-      }
-      own.add(reference, times: -1)
+    var own = Matrix<Element>(rows: 0, columns: 0)
+    swap(&own, &spare)
+    if own.rows < width { own = Matrix(rows: width, columns: width) }
+    try inputs.readGramMatrix(of: model, into: &own) {
+      grams.add(
+        symmetrizing: &$0, times: coefficient, scalingOffDiagonal: Element(ratio),
+        minus: reference)
+    }
+    if distancesCancel, reference == nil {
+      reference = own
+      return
     }
     let distance = try distance(of: model, from: origin)
     try algebra.multiply(
       distance, own, transposing: isInputMajor ? .first : [], scale: Element(coefficient),
       into: &right)
-    try addSamples(distance, coefficient)
+    try addSamples(distance, own, coefficient)
+    swap(&own, &spare)
   }
 
   private func distance(
@@ -109,12 +113,12 @@ struct LayerRegression<Element: MatrixElement> {
 
   /// Adds the sampled rows of Dᵢ G̃ᵢ, a few rows of G̃ᵢ at a time.
   private mutating func addSamples(
-    _ distance: Matrix<Element>, _ coefficient: Double
+    _ distance: Matrix<Element>, _ own: Matrix<Element>, _ coefficient: Double
   ) throws(TinctureError) {
     guard !samples.isEmpty else { return }
-    let width = gram.rows
-    for start in stride(from: 0, to: width, by: 256) {
-      let part = start..<min(start + 256, width)
+    // So few rows that they stay in the cache in double precision.
+    for start in stride(from: 0, to: width, by: 32) {
+      let part = start..<min(start + 32, width)
       var picked = Matrix<Double>(rows: samples.count, columns: part.count)
       for (row, output) in samples.enumerated() {
         for input in part {
@@ -123,7 +127,7 @@ struct LayerRegression<Element: MatrixElement> {
         }
       }
       try algebra.multiply(
-        picked, own.rows(part).converted(to: Double.self), scale: coefficient, into: &sampled)
+        picked, own.rows(part, as: Double.self), scale: coefficient, into: &sampled)
     }
   }
 
@@ -131,10 +135,11 @@ struct LayerRegression<Element: MatrixElement> {
     isInputMajor ? solution.transposed() : solution
   }
 
-  /// Makes room: after the last model has been added.
-  private mutating func freeProducts() {
+  /// The system, after the last model has been added; nothing else of all Gram matrices is kept.
+  private mutating func takeSystem() -> Matrix<Double> {
     reference = nil
-    own = Matrix(rows: 0, columns: 0)
+    spare = Matrix(rows: 0, columns: 0)
+    return grams.take()
   }
 }
 
@@ -150,7 +155,7 @@ extension LayerRegression<Float> {
   mutating func addSolution(
     to weight: inout Matrix<Double>, tolerance: Double
   ) throws(TinctureError) -> Bool {
-    freeProducts()
+    let gram = takeSystem()
     guard try algebra.solveInSingle(gram: gram, rows: &right, samples: &sampled) else {
       return false
     }
@@ -175,24 +180,26 @@ extension LayerRegression<Double> {
   /// - Parameters:
   ///   - weight: The origin, as the tensor lies; the merged weight afterwards.
   ///   - jitter: What is added to the diagonal of a singular system, as a share of its mean.
-  /// - Returns: Whether the system has a solution; nothing is added otherwise.
+  ///   - tolerance: The share of the largest eigenvalue up to which eigenvalues count as zero, should the system stay
+  ///     singular in spite of that.
   /// - Throws: An error if the library fails.
   /// - Complexity: O(in³ + in² · out).
   mutating func addSolution(
-    to weight: inout Matrix<Double>, jitter: Double
-  ) throws(TinctureError) -> Bool {
-    freeProducts()
-    guard let solved = try algebra.solve(gram: &gram, rows: right, jitter: jitter) else {
-      return false
+    to weight: inout Matrix<Double>, jitter: Double, tolerance: Double
+  ) throws(TinctureError) {
+    var gram = takeSystem()
+    if let solved = try algebra.solve(gram: &gram, rows: right, jitter: jitter) {
+      weight.add(laid(solved))
+    } else {
+      weight.add(
+        laid(try algebra.pseudoSolve(gram: gram, rows: right, tolerance: tolerance)))
     }
-    weight.add(laid(solved))
-    return true
   }
 
   /// The shortest distance: by the eigenvectors whose eigenvalues are above a share of the largest.
   ///
   /// - Complexity: O(in³ + in² · out).
-  func pseudoSolution(tolerance: Double) throws(TinctureError) -> Matrix<Double> {
-    try laid(algebra.pseudoSolve(gram: gram, rows: right, tolerance: tolerance))
+  mutating func pseudoSolution(tolerance: Double) throws(TinctureError) -> Matrix<Double> {
+    try laid(algebra.pseudoSolve(gram: takeSystem(), rows: right, tolerance: tolerance))
   }
 }
