@@ -274,7 +274,9 @@ def main() -> None:
     version = subprocess.run(  # noqa: S603
         [str(options.tincture), "--version"], check=True, stdout=subprocess.PIPE, text=True
     )
-    facts = f"{options.threads} threads, medians of {options.runs}"
+    # Which kernels OpenBLAS takes decides as much as anything else.
+    kernels = os.environ.get("OPENBLAS_CORETYPE", "as the library chooses")
+    facts = f"{options.threads} threads, medians of {options.runs}, OpenBLAS's kernels: {kernels}"
     print(f"tincture {version.stdout.strip()}, {facts}\n")
     print(table(HEADINGS, rows))
 

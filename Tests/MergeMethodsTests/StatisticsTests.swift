@@ -251,6 +251,17 @@ struct StatisticsTests {
     expect(got, wanted.array.map(Float.init), within: 2e-6 * Float(wanted.largestMagnitude))
   }
 
+  @Test("RegMean goes beyond the range of single precision where it must", .needsBLAS)
+  func largeNumbers() async throws {
+    let ratio: [String: ParameterValue] = ["reduce_non_diagonal_ratio": .number(0.9)]
+    let plain = try await merged(
+      "regmean", models, Self.grams.map { matrix(3, 3, $0) }, ratio)
+    let large = try await merged(
+      "regmean", models.map { $0.mapValues { _, _, value in 1e10 * value } },
+      Self.grams.map { matrix(3, 3, $0.map { 1e30 * $0 }) }, ratio)
+    expect(large.map { $0 / 1e10 }, plain)
+  }
+
   @Test(
     "Directions that no input has are averaged by RegMean and left to the base by LOT", .needsBLAS)
   func unseen() async throws {

@@ -6,8 +6,8 @@ internal import TinctureTensors
 ///
 /// Σᵢ cᵢ tr((W − Wᵢ) G̃ᵢ (W − Wᵢ)ᵀ) is least for W (Σ cᵢ G̃ᵢ) = Σ cᵢ Wᵢ G̃ᵢ. It is solved for the distance D from an
 /// origin (the mean of the models, or the base), so that directions that no input has stay at the origin.
-/// Weights of more than two axes are matrices [out, everything else]. Products and the
-/// solution are of the precision `Element`, sums of Gram matrices of double precision.
+/// Weights of more than two axes are matrices [out, everything else]. Products and the solution are of the precision
+/// `Element`, sums of Gram matrices of double precision.
 struct LayerRegression<Element: MatrixElement> {
   private let inputs: MergeInputs
   private let algebra: Backend
@@ -156,9 +156,10 @@ extension LayerRegression<Float> {
     to weight: inout Matrix<Double>, tolerance: Double
   ) throws(TinctureError) -> Bool {
     let gram = takeSystem()
-    guard try algebra.solveInSingle(gram: gram, rows: &right, samples: &sampled) else {
-      return false
-    }
+    // Products may be beyond the range of single precision.
+    guard right.frobeniusNorm.isFinite,
+      try algebra.solveInSingle(gram: gram, rows: &right, samples: &sampled)
+    else { return false }
     weight.add(widening: laid(right), times: 1)
     return samples.enumerated().allSatisfy { position, output in
       let (rough, fine) = (right.row(output), sampled.row(position))
