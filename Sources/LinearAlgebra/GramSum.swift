@@ -2,7 +2,7 @@ internal import TinctureTensors
 
 /// A sum of symmetric matrices in double precision.
 ///
-/// Only the lower triangle is added to; ``matrix`` mirrors it.
+/// Only the lower triangle is added to; ``take()`` mirrors it.
 public struct GramSum: Sendable {
   private var sum: Matrix<Double>
 
