@@ -34,6 +34,23 @@ extension Backend {
     return result
   }
 
+  /// Solves X G = B as ``solve(gram:rows:jitter:)`` does, or by the pseudo-inverse where that finds nothing.
+  ///
+  /// - Parameters:
+  ///   - gram: G, n × n, exactly symmetric; the same afterwards.
+  ///   - right: B, n columns.
+  ///   - jitter: What is added to the diagonal of a singular G, as a share of its mean.
+  ///   - tolerance: The share of the largest eigenvalue up to which eigenvalues count as zero in the pseudo-inverse.
+  /// - Returns: X, n columns.
+  /// - Throws: An error if the shapes do not fit, an element is not finite or the library fails.
+  /// - Complexity: O(n³ + n² · right-hand sides).
+  public func solve(
+    gram: inout Matrix<Double>, rows right: Matrix<Double>, jitter: Double, tolerance: Double
+  ) throws(TinctureError) -> Matrix<Double> {
+    if let found = try solve(gram: &gram, rows: right, jitter: jitter) { return found }
+    return try pseudoSolve(gram: gram, rows: right, tolerance: tolerance)
+  }
+
   /// Solves X G = B in single precision, with some rows in double precision that show how good it is.
   ///
   /// The rows that show it are refined: with Cholesky's factors of single precision, but with what is left of the

@@ -172,23 +172,19 @@ private struct MergedBlocks {
     let algebra = try Backend.shared
     let mean = try matrix(merged[name], rows: nil)
     let width = isInputMajor ? mean.rows : mean.columns
-    var system = Matrix<Double>(rows: width, columns: width)
+    var sum = GramSum(extent: width)
     var right = Matrix<Double>(rows: isInputMajor ? mean.columns : mean.rows, columns: width)
     for (index, model) in models.enumerated() {
       var gram = try matrix(grams[index][name], rows: width)
-      _ = gram.symmetrize(scalingOffDiagonal: ratio)
+      _ = sum.add(symmetrizing: &gram, times: 1, scalingOffDiagonal: ratio)
       var distance = try matrix(model.parameters(name), rows: mean.rows)
       distance.add(mean, times: -1)
       try algebra.multiply(
         distance, gram, transposing: isInputMajor ? .first : [], into: &right)
-      system.add(gram)
     }
-    var result: Matrix<Double>
-    if let solved = try algebra.solve(gram: &system, rows: right, jitter: 1e-6) {
-      result = solved
-    } else {
-      result = try algebra.pseudoSolve(gram: system, rows: right, tolerance: 1e-6)
-    }
+    var system = sum.take()
+    var result = try algebra.solve(
+      gram: &system, rows: right, jitter: 1e-6, tolerance: 1e-6)
     if isInputMajor { result = result.transposed() }
     result.add(mean)
     return try TorchTensor(

@@ -189,12 +189,8 @@ extension LayerRegression<Double> {
     to weight: inout Matrix<Double>, jitter: Double, tolerance: Double
   ) throws(TinctureError) {
     var gram = takeSystem()
-    if let solved = try algebra.solve(gram: &gram, rows: right, jitter: jitter) {
-      weight.add(laid(solved))
-    } else {
-      weight.add(
-        laid(try algebra.pseudoSolve(gram: gram, rows: right, tolerance: tolerance)))
-    }
+    weight.add(
+      laid(try algebra.solve(gram: &gram, rows: right, jitter: jitter, tolerance: tolerance)))
   }
 
   /// The shortest distance: by the eigenvectors whose eigenvalues are above a share of the largest.
