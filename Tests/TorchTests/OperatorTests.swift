@@ -17,11 +17,12 @@ struct OperatorTests {
     }
   }
 
-  @Test("Large linear layers and their derivatives are those of double precision")
-  func largeLinear() throws {
+  @Test(
+    "Large linear layers and their derivatives are those of double precision", arguments: [1, 2])
+  func largeLinear(threadCount: Int) throws {
     let library = try LibTorch.current()
     let threads = library.threadCount
-    library.threadCount = 2
+    library.threadCount = threadCount
     defer { library.threadCount = threads }
     let random = CounterRandom(seed: 8, tensor: "linear", purpose: "test")
     let x = try TorchTensor.normal([8, 64, 256], random)

@@ -27,16 +27,16 @@ extension TorchTensor {
 
   /// Whether a product is large enough, and the processor one, where oneDNN's convolution is faster than MKL.
   ///
-  /// On AMD's processors MKL multiplies with half of the width that AVX-512 has; oneDNN, which LibTorch asks
-  /// for convolutions when it has several threads, uses all of it.
+  /// On AMD's processors MKL multiplies with half of the width that AVX-512 has; oneDNN uses all of it.
   private func isBetterConvolved(with weight: TorchTensor) -> Bool {
     guard Kernels.isWideOnAMD, dtype == .f32, weight.dtype == .f32, device.kind == .cpu,
-      rank >= 2, weight.rank == 2, weight.shape[1] == shape[rank - 1], library.threadCount > 1
+      rank >= 2, weight.rank == 2, weight.shape[1] == shape[rank - 1]
     else { return false }
-    return elementCount * weight.shape[0] >= Self.convolvedProducts
+    let least = library.threadCount > 1 ? Self.convolvedProducts : Self.convolvedProducts / 2
+    return elementCount * weight.shape[0] >= least
   }
 
-  /// From how many products of numbers on.
+  /// From how many products of numbers on, where several threads share them.
   private static let convolvedProducts = 1 << 24
 
   /// The linear layer as a convolution of pixels whose channels are the inputs; nothing is moved for it.
@@ -47,7 +47,10 @@ extension TorchTensor {
     let pixels = try reshaped([1, elementCount / Swift.max(1, inputs), 1, inputs]).permuted(
       0, 3, 1, 2)
     let filters = try weight.unsqueezed(at: 2).unsqueezed(at: 3)
-    let found = try pixels.conv2d(weight: filters, bias: bias)
+    // LibTorch leaves filters of one pixel to MKL where it has one thread, unless they are dilated, which for one
+    // pixel means nothing.
+    let found = try pixels.conv2d(
+      weight: filters, bias: bias, dilation: library.threadCount > 1 ? 1 : 2)
     return try found.permuted(0, 2, 3, 1).reshaped(Array(shape.dropLast()) + [outputs])
   }
 }
