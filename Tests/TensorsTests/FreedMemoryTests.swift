@@ -1,0 +1,54 @@
+#if os(Linux)
+  import Foundation
+  import Testing
+  import TinctureTensors
+
+  @Suite("Freed memory")
+  struct FreedMemoryTests {
+    @Test("Is kept where the program allows it, until there is more than the limit")
+    func keptUpToLimit() async {
+      await #expect(processExitsWith: .success) {
+        // What the user sets in the environment goes before.
+        for name in [
+          "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_ARENA_MAX", "GLIBC_TUNABLES",
+        ] { unsetenv(name) }
+        FreedMemory.allowKeeping()
+        FreedMemory.keep()
+        let before = residentMegabytes()
+        useBlocks()
+        #expect(residentMegabytes() - before > 100, "What is freed was given back at once.")
+        FreedMemory.release(above: 1 << 40)
+        #expect(residentMegabytes() - before > 100, "Below the limit nothing is given back.")
+        FreedMemory.release(above: 50 << 20)
+        #expect(residentMegabytes() - before < 50, "Above the limit everything is given back.")
+      }
+    }
+
+    @Test("Is given back at once where the program does not allow to keep it")
+    func givenBack() async {
+      await #expect(processExitsWith: .success) {
+        FreedMemory.keep()
+        let before = residentMegabytes()
+        useBlocks()
+        #expect(residentMegabytes() - before < 50)
+      }
+    }
+  }
+
+  /// Takes, fills and frees twenty blocks of eight megabytes.
+  private func useBlocks() {
+    let blocks = (0..<20).map { _ in
+      UnsafeMutableRawPointer.allocate(byteCount: 8 << 20, alignment: 16)
+    }
+    for block in blocks { block.initializeMemory(as: UInt8.self, repeating: 1, count: 8 << 20) }
+    for block in blocks { block.deallocate() }
+  }
+
+  private func residentMegabytes() -> Int {
+    guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else {
+      return 0
+    }
+    return text.split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 * 4 / 1024 }
+      ?? 0
+  }
+#endif
