@@ -20,7 +20,7 @@
         FreedMemory.release(above: 1 << 40)
         #expect(residentMegabytes() - before > 100, "Below the limit nothing is given back.")
         FreedMemory.release(above: 50 << 20)
-        #expect(residentMegabytes() - before < 50, "Above the limit everything is given back.")
+        #expect(residentMegabytes() - before < 20, "Above the limit everything is given back.")
       }
     }
 
@@ -29,26 +29,32 @@
       await #expect(processExitsWith: .success) {
         FreedMemory.keep()
         let before = residentMegabytes()
-        useBlocks()
-        #expect(residentMegabytes() - before < 50)
+        let during = useBlocks()
+        #expect(during - before > 100, "The blocks were never in memory.")
+        #expect(residentMegabytes() - before < 20)
       }
     }
   }
 
-  /// Takes, fills and frees twenty blocks of eight megabytes.
-  private func useBlocks() {
-    let blocks = (0..<20).map { _ in
+  /// Takes, fills and frees twenty-two blocks of eight megabytes; tells what is resident meanwhile.
+  ///
+  /// A thread that began before the program chose one arena has heaps of 64 MB, each with room for seven. Of the last
+  /// of them glibc gives nothing back, so that one block may stay; the program's own threads begin later.
+  @discardableResult
+  private func useBlocks() -> Int {
+    let blocks = (0..<22).map { _ in
       UnsafeMutableRawPointer.allocate(byteCount: 8 << 20, alignment: 16)
     }
     for block in blocks { block.initializeMemory(as: UInt8.self, repeating: 1, count: 8 << 20) }
-    for block in blocks { block.deallocate() }
+    defer { for block in blocks { block.deallocate() } }
+    return residentMegabytes()
   }
 
   private func residentMegabytes() -> Int {
     guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else {
       return 0
     }
-    return text.split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 * 4 / 1024 }
-      ?? 0
+    let pages = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+    return pages * Int(getpagesize()) / 1_048_576
   }
 #endif

@@ -27,17 +27,17 @@ extension TorchTensor {
 
   /// Whether a product is large enough, and the processor one, where oneDNN's convolution is faster than MKL.
   ///
-  /// On AMD's processors MKL multiplies with half of the width that AVX-512 has; oneDNN uses all of it.
+  /// On AMD's processors MKL multiplies with half of the width that AVX-512 has; oneDNN uses all of it. That pays from
+  /// about as many products of numbers on as are compared here, fewer where threads need not wait for each other.
   private func isBetterConvolved(with weight: TorchTensor) -> Bool {
     guard Kernels.isWideOnAMD, dtype == .f32, weight.dtype == .f32, device.kind == .cpu,
       rank >= 2, weight.rank == 2, weight.shape[1] == shape[rank - 1]
     else { return false }
-    let least = library.threadCount > 1 ? Self.convolvedProducts : Self.convolvedProducts / 2
-    return elementCount * weight.shape[0] >= least
+    return elementCount * weight.shape[0] >= (sharesOperators ? 1 << 24 : 1 << 23)
   }
 
-  /// From how many products of numbers on, where several threads share them.
-  private static let convolvedProducts = 1 << 24
+  /// Whether several threads share the work of an operator.
+  private var sharesOperators: Bool { library.threadCount > 1 }
 
   /// The linear layer as a convolution of pixels whose channels are the inputs; nothing is moved for it.
   private func convolved(
@@ -50,7 +50,7 @@ extension TorchTensor {
     // LibTorch leaves filters of one pixel to MKL where it has one thread, unless they are dilated, which for one
     // pixel means nothing.
     let found = try pixels.conv2d(
-      weight: filters, bias: bias, dilation: library.threadCount > 1 ? 1 : 2)
+      weight: filters, bias: bias, dilation: sharesOperators ? 1 : 2)
     return try found.permuted(0, 2, 3, 1).reshaped(Array(shape.dropLast()) + [outputs])
   }
 }
