@@ -45,7 +45,7 @@ public final class Workspace {
   package private(set) var mostLent = 0
   /// Reused working memory for ranking.
   public var ranking: [UInt64] = []
-  private var mask: ContiguousArray<UInt8> = []
+  private var mask: UnsafeMutableBufferPointer<UInt8> = .allocate(capacity: 0)
   private var tables: [[UInt32]] = []
   var output: UnsafeMutableRawBufferPointer = .allocate(byteCount: 0, alignment: 64)
 
@@ -54,23 +54,26 @@ public final class Workspace {
   deinit {
     for pointer in idle { pointer.deallocate() }
     output.deallocate()
+    mask.deallocate()
   }
 
   /// Changes the mask of a number of elements, one bit for each.
   public func changeMask(_ count: Int, _ body: (inout MutableSpan<UInt8>) -> Void) {
     let bytes = (count + 7) / 8
-    if mask.count < bytes { mask = ContiguousArray(repeating: 0, count: bytes) }
-    mask.withUnsafeMutableBufferPointer { mask in
-      var bits = MutableSpan<UInt8>(_unsafeElements: mask[..<bytes])
-      body(&bits)
+    if mask.count < bytes {
+      mask.deallocate()
+      mask = .allocate(capacity: bytes)
+      mask.initialize(repeating: 0)
     }
+    var bits = MutableSpan<UInt8>(_unsafeElements: mask[..<bytes])
+    body(&bits)
   }
 
   /// Reads the mask of a number of elements, as it was last changed.
   public func readMask(_ count: Int, _ body: (Span<UInt8>) -> Void) {
-    mask.withUnsafeBufferPointer { mask in
-      body(Span<UInt8>(_unsafeElements: mask[..<((count + 7) / 8)]))
-    }
+    let bytes = (count + 7) / 8
+    precondition(bytes <= mask.count, "No mask of \(count) elements was set.")
+    body(Span<UInt8>(_unsafeElements: UnsafeBufferPointer(mask)[..<bytes]))
   }
 
   /// Tables of earlier searches for ranks, as many as there are up to a number.
