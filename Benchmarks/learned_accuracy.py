@@ -36,6 +36,7 @@ def main() -> None:
     parser.add_argument("--recipes", nargs="*", default=learned())
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--bank", action="store_true", help="take the experts from a bank, rtvq with 3 and 2 bits")
+    parser.add_argument("--tensor-ranges", action="store_true", help="quantise with one range for a tensor, as published")
     parser.add_argument("--log", type=Path, help="append every figure to this file (JSON lines)")
     options = parser.parse_args()
     tincture = str(options.tincture)
@@ -45,7 +46,10 @@ def main() -> None:
             tasks = [path.stem.removeprefix("expert_") for path in sorted(VISION.glob("expert_*.safetensors"))]
             experts = [word for task in tasks for word in ("--expert", f"{task}={VISION / f'expert_{task}.safetensors'}")]
             command = [tincture, "bank", "create", "--base", str(VISION / "pretrained.safetensors"), *experts]
-            run([*command, "--codec", "rtvq", "--base-bits", "3", "--offset-bits", "2", "--output", str(work / "b.bank"), "--quiet"])
+            command += ["--codec", "rtvq", "--base-bits", "3", "--offset-bits", "2"]
+            if not options.tensor_ranges:
+                command += ["--ranges", "64", "--clip"]
+            run([*command, "--output", str(work / "b.bank"), "--quiet"])
         print("| recipe | average | " + "each seed |")
         print("|---|--:|---|")
         for name in options.recipes:

@@ -25,9 +25,7 @@ TINCTURE_KERNEL uint32_t tincture_difference_bf16(
 TINCTURE_KERNEL uint32_t tincture_widen_f16(const uint16_t *x, float *y, size_t n) {
   uint32_t largest = 0;
   for (size_t i = 0; i < n; i++) {
-    _Float16 half;
-    memcpy(&half, x + i, sizeof half);
-    float value = (float)half;
+    float value = float_of_f16(x[i]);
     uint32_t size = magnitude_of(value);
     largest = size > largest ? size : largest;
     y[i] = value;

@@ -9,6 +9,25 @@ TINCTURE_KERNEL void tincture_axpy(float a, const float *restrict x, float *rest
   for (size_t i = 0; i < n; i++) y[i] = y[i] + a * x[i];
 }
 
+enum { strip = 256 };
+
+#define AXPY_DIFFERENCE(WIDENED)                                                            \
+  for (size_t start = 0; start < n; start += strip) {                                       \
+    size_t end = n - start < strip ? n : start + strip;                                     \
+    for (size_t i = start; i < end; i += 32) fetch_ahead(x + i);                            \
+    for (size_t i = start; i < end; i++) y[i] = y[i] + a * (WIDENED(x[i]) - base[i]); \
+  }
+
+TINCTURE_KERNEL void tincture_axpy_difference_bf16(
+    float a, const uint16_t *restrict x, const float *restrict base, float *restrict y, size_t n) {
+  AXPY_DIFFERENCE(float_of_bf16)
+}
+
+TINCTURE_KERNEL void tincture_axpy_difference_f16(
+    float a, const uint16_t *restrict x, const float *restrict base, float *restrict y, size_t n) {
+  AXPY_DIFFERENCE(float_of_f16)
+}
+
 TINCTURE_KERNEL void tincture_subtract(const float *restrict x, float *restrict y, size_t n) {
   for (size_t i = 0; i < n; i++) y[i] = y[i] - x[i];
 }

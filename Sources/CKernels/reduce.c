@@ -101,6 +101,40 @@ TINCTURE_KERNEL double tincture_dot(const float *x, const float *y, size_t n) {
   return combine(&sum);
 }
 
+enum { strip = 256 };
+
+// The inner product with x - base, strip by strip, in the lanes of tincture_dot and so with its bits.
+#define DOT_DIFFERENCE(WIDENED)                                                        \
+  lanes sum = {{0}, {0}};                                                              \
+  for (size_t start = 0; start < n; start += strip) {                                  \
+    size_t count = n - start < strip ? n - start : strip, i = 0;                       \
+    float tau[strip];                                                                  \
+    for (size_t j = 0; j < count; j += 32) fetch_ahead(x + start + j);                 \
+    for (size_t j = 0; j < count; j++) tau[j] = WIDENED(x[start + j]) - base[start + j]; \
+    for (; i + 16 <= count; i += 16) {                                                 \
+      sum.low += load8(g + start + i) * load8(tau + i);                                \
+      sum.high += load8(g + start + i + 8) * load8(tau + i + 8);                       \
+    }                                                                                  \
+    if (i < count) {                                                                   \
+      float a[16], b[16];                                                              \
+      pad16(g + start + i, count - i, a);                                              \
+      pad16(tau + i, count - i, b);                                                    \
+      sum.low += load8(a) * load8(b);                                                  \
+      sum.high += load8(a + 8) * load8(b + 8);                                         \
+    }                                                                                  \
+  }                                                                                    \
+  return combine(&sum)
+
+TINCTURE_KERNEL double tincture_dot_difference_bf16(
+    const float *g, const uint16_t *x, const float *base, size_t n) {
+  DOT_DIFFERENCE(float_of_bf16);
+}
+
+TINCTURE_KERNEL double tincture_dot_difference_f16(
+    const float *g, const uint16_t *x, const float *base, size_t n) {
+  DOT_DIFFERENCE(float_of_f16);
+}
+
 TINCTURE_KERNEL uint32_t tincture_largest_magnitude(const float *x, size_t n) {
   uint32_t largest = 0;
   for (size_t i = 0; i < n; i++) largest = magnitude_of(x[i]) > largest ? magnitude_of(x[i]) : largest;

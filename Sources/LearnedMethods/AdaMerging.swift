@@ -71,11 +71,16 @@ public struct AdaMerging: CoefficientMethod {
     LearningParameters.coefficients(parameters, rate: Self.rate)
   }
 
+  /// The task vectors of AdaMerging++ are.
+  public func changesVectors(_ parameters: ResolvedParameters) -> Bool {
+    parameters[Self.preprocess] == "ties"
+  }
+
   /// TIES' trimming and election for AdaMerging++.
   public func change(
     _ session: MergeSession, _ parameters: ResolvedParameters
   ) async throws(TinctureError) -> (any TaskVectorChange)? {
-    guard parameters[Self.preprocess] == "ties" else { return nil }
+    guard changesVectors(parameters) else { return nil }
     return TiesChange(
       selection: try await TiesSelection(session, density: parameters[Self.density]))
   }

@@ -8,6 +8,8 @@ public protocol CoefficientMethod: MergeMethod where State == LearnedCoefficient
   func fitSettings(_ parameters: ResolvedParameters, _ options: MergeOptions) -> FitSettings
   /// How coefficients move.
   func coefficientSettings(_ parameters: ResolvedParameters) -> CoefficientSettings
+  /// Whether something is done to task vectors first.
+  func changesVectors(_ parameters: ResolvedParameters) -> Bool
   /// What is done to task vectors first.
   func change(
     _ session: MergeSession, _ parameters: ResolvedParameters
@@ -19,6 +21,9 @@ public protocol CoefficientMethod: MergeMethod where State == LearnedCoefficient
 }
 
 extension CoefficientMethod {
+  /// Nothing is.
+  public func changesVectors(_ parameters: ResolvedParameters) -> Bool { false }
+
   /// They are.
   public func keepsVectors(_ parameters: ResolvedParameters) -> Bool { true }
 
@@ -63,7 +68,8 @@ extension CoefficientMethod {
     let parameters = plan.steps.first?.parameters ?? .init()
     let settings = fitSettings(parameters, plan.options)
     return Learning.text(
-      plan, settings, memoryLimit: keepsVectors(parameters) ? memoryLimit : 0)
+      plan, settings, memoryLimit: keepsVectors(parameters) ? memoryLimit : 0,
+      isChanged: changesVectors(parameters))
   }
 
   /// Learns the coefficients.

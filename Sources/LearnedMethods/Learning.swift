@@ -78,13 +78,18 @@ enum Learning {
   }
 
   /// What a fit does and holds in memory, in words.
-  static func text(_ plan: MergePlan, _ settings: FitSettings, memoryLimit: Int) -> String {
-    var elements: [String: Int] = [:]
-    for step in plan.steps { elements[step.name] = step.shape.elementCount }
-    let model = 4 * elements.values.reduce(0, +)
-    let count = plan.steps.map(\.models.count).max() ?? 0
-    let fits = (count + 1) * model <= memoryLimit
-    let bytes = Double(fits ? (count + 3) * model : 3 * model) / 1e6
+  static func text(
+    _ plan: MergePlan, _ settings: FitSettings, memoryLimit: Int, isChanged: Bool
+  ) -> String {
+    // A tensor may be made in several steps.
+    let whole = Dictionary(
+      plan.steps.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    let steps = Array(whole.values)
+    let model = 4 * steps.reduce(0) { $0 + $1.shape.elementCount }
+    let count = steps.map(\.models.count).max() ?? 0
+    let resident = TaskVectorSet.residentBytes(steps, isChanged: isChanged)
+    let fits = resident <= memoryLimit
+    let bytes = Double((fits ? resident : model) + 2 * model) / 1e6
     let vectors = fits ? "and task vectors" : "with task vectors read in every turn"
     let length = settings.passes.map { "\($0) passes" } ?? "\(settings.rounds) rounds"
     return "\(count) tasks, \(length) of \(settings.batchSize) examples each;"

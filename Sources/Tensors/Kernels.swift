@@ -180,7 +180,7 @@ public enum Kernels {
   /// The number of elements after which reductions start a new partial sum.
   public static let segment = 4096
 
-  private static func forEachSegment(_ count: Int, _ body: (Int, Int) -> Void) {
+  static func forEachSegment(_ count: Int, _ body: (Int, Int) -> Void) {
     var start = 0
     while start < count {
       body(start, min(segment, count - start))

@@ -18,4 +18,9 @@ extension LibTorch {
     setenv("GOMP_SPINCOUNT", "20000", 1)
     setenv("KMP_BLOCKTIME", "1", 1)
   }
+
+  /// Tells the OpenMP library, which reads the environment when it is loaded, how many threads to have.
+  static func prepareThreads(_ count: Int) {
+    setenv("OMP_NUM_THREADS", String(Swift.max(1, count)), 1)
+  }
 }

@@ -10,7 +10,9 @@ extension LibTorch {
   /// The number of threads that one operator on the processor uses.
   ///
   /// Sums are split by the number of threads, so their last bits depend on it. It is set once, before
-  /// operators run on several threads: a thread that has already run one may keep its number.
+  /// operators run on several threads: a thread that has already run one may keep its number. From then on
+  /// LibTorch keeps MKL from choosing, and attention of a few tokens takes twice as long as with the same number
+  /// given to ``load(_:threads:)``.
   public var threadCount: Int {
     get {
       var count: UInt32 = 1

@@ -10,7 +10,7 @@ public import TinctureTensors
 /// The tensor engine: PyTorch's C++ library, found and loaded when a step first needs it.
 ///
 /// The library is loaded once for a process and never unloaded. Whoever wants a certain one loads it
-/// first by ``load(_:)``; otherwise the first tensor does so, with the usual search.
+/// first by ``load(_:threads:)``; otherwise the first tensor does so, with the usual search.
 public final class LibTorch: Sendable {
   /// Where the library was found.
   public let finding: LibTorchSearch.Finding
@@ -37,15 +37,25 @@ public final class LibTorch: Sendable {
 
   /// Loads the library that a search finds.
   ///
-  /// - Parameter search: The search; a second one must lead to the library that is already loaded.
+  /// - Parameters:
+  ///   - search: The search; a second one must lead to the library that is already loaded.
+  ///   - threads: The number of threads of one operator on the processor; nil leaves it to LibTorch. A number that
+  ///     is known before the library is loaded costs less than one set later: see ``threadCount``.
   /// - Returns: The library that the process uses from now on.
   /// - Throws: `missingFacility` when nothing is found, when it is too old or cannot be loaded, and when
   ///   another one is loaded already.
   /// - Complexity: About a quarter of a second for the first call.
   @discardableResult
-  public static func load(_ search: LibTorchSearch) throws(TinctureError) -> LibTorch {
-    try load(.some(search))
+  public static func load(
+    _ search: LibTorchSearch, threads: Int? = nil
+  ) throws(TinctureError) -> LibTorch {
+    if let threads, !isLoaded { prepareThreads(threads) }
+    let library = try load(.some(search))
+    if let threads, library.threadCount != threads { library.threadCount = threads }
+    return library
   }
+
+  private static var isLoaded: Bool { loaded.withLock { $0 != nil } }
 
   private static func load(_ search: LibTorchSearch?) throws(TinctureError) -> LibTorch {
     try loaded.withLock { (library) throws(TinctureError) -> LibTorch in

@@ -37,6 +37,11 @@ int tincture_is_amd_512(void);
 void tincture_scale(float a, const float *x, float *y, size_t n);
 // y += a x.
 void tincture_axpy(float a, const float *x, float *y, size_t n);
+// y += a (x - base) for stored x.
+void tincture_axpy_difference_bf16(
+    float a, const uint16_t *x, const float *base, float *y, size_t n);
+void tincture_axpy_difference_f16(
+    float a, const uint16_t *x, const float *base, float *y, size_t n);
 // y -= x.
 void tincture_subtract(const float *x, float *y, size_t n);
 // y += x.
@@ -105,6 +110,11 @@ void tincture_variance(const float *const *v, size_t models, float share, float 
 
 // ---- reduce.c: sixteen lanes, double precision, fixed tree ---------------------------------------
 double tincture_dot(const float *x, const float *y, size_t n);
+// The inner product of g and x - base for stored x, with the bits of tincture_dot.
+double tincture_dot_difference_bf16(
+    const float *g, const uint16_t *x, const float *base, size_t n);
+double tincture_dot_difference_f16(
+    const float *g, const uint16_t *x, const float *base, size_t n);
 double tincture_sum(const float *x, size_t n);
 double tincture_sum_magnitudes(const float *x, size_t n);
 // The sum over the elements whose bit is set, in the same order.

@@ -30,6 +30,13 @@ package final class FloatMemory: @unchecked Sendable {
     }
   }
 
+  /// A copy of other numbers, which only its maker changes.
+  init(copying other: FloatMemory) {
+    count = other.count
+    start = .allocate(capacity: max(1, count))
+    start.initialize(from: other.start, count: max(1, count))
+  }
+
   deinit { start.deallocate() }
 
   /// Makes room for zeros, which only its maker changes.

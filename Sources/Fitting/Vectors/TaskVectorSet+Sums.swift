@@ -17,12 +17,8 @@ extension TaskVectorSet {
     let chunks = table.chunks(index)
     let coefficients = chunks.map { table.coefficients($0.row) }
     let used = (0..<taskCount).filter { task in coefficients.contains { $0[task] != 0 } }
-    let merged = FloatMemory(zeros: tensors[index].elementCount)
-    if addingBase {
-      merged.fill(0..<merged.count) { output in
-        base[index].withSpan(0..<output.count) { Kernels.copy($0, to: &output) }
-      }
-    }
+    let merged =
+      addingBase ? FloatMemory(copying: base[index]) : FloatMemory(zeros: base[index].count)
     if let parts = table.parts(index) {
       var found: (start: Int, parts: [Int]) = (-1, [])
       let columns = (0..<taskCount).map { task in coefficients.map { $0[task] } }
@@ -33,10 +29,9 @@ extension TaskVectorSet {
       }
       return merged
     }
-    try forEachBlock(index, tasks: used) { (start, task, elements) throws(TinctureError) in
-      for (piece, chunk) in CoefficientTable.pieces(chunks, start..<start + elements.count) {
-        let part = elements.extracting(piece.lowerBound - start..<piece.upperBound - start)
-        merged.fill(piece) { Kernels.add(part, times: coefficients[chunk][task], to: &$0) }
+    try forEachKeptBlock(index, tasks: used) { (task, block) throws(TinctureError) in
+      for (piece, chunk) in CoefficientTable.pieces(chunks, block.range) {
+        merged.fill(piece) { block.add(piece, times: coefficients[chunk][task], to: &$0) }
       }
     }
     return merged
@@ -69,12 +64,9 @@ extension TaskVectorSet {
       }
       return products
     }
-    try forEachBlock(index) { (start, task, elements) throws(TinctureError) in
-      for (piece, chunk) in CoefficientTable.pieces(chunks, start..<start + elements.count) {
-        Kernels.addDot(
-          g.extracting(piece),
-          elements.extracting(piece.lowerBound - start..<piece.upperBound - start),
-          to: &products[chunk * count + task])
+    try forEachKeptBlock(index) { (task, block) throws(TinctureError) in
+      for (piece, chunk) in CoefficientTable.pieces(chunks, block.range) {
+        block.addDot(piece, g.extracting(piece), to: &products[chunk * count + task])
       }
     }
     return products

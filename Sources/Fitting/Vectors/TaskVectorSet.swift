@@ -5,8 +5,9 @@ public import TinctureTensors
 ///
 /// A model θ = θ₀ + Σ λ τ is put together tensor by tensor, and derivatives with respect to λ are inner
 /// products with the derivative with respect to θ, so that no derivative of a task vector is ever made. The
-/// base is kept in memory in single precision; task vectors are, too, when all of them fit into the memory
-/// limit, else they are read block by block from checkpoints and banks whenever they are needed.
+/// base is kept in memory in single precision; task vectors are, too, or the experts' elements where these are
+/// stored in 16 bits, when all of them fit into the memory limit, else they are read block by block from
+/// checkpoints and banks whenever they are needed.
 public struct TaskVectorSet: Sendable {
   /// A tensor's name and extents.
   public struct Tensor: Sendable, Hashable {
@@ -29,9 +30,9 @@ public struct TaskVectorSet: Sendable {
   /// How many tensors are worked on at a time; results do not depend on it.
   public var workers = 1
   let base: [FloatMemory]
-  private let vectors: [[TaskVectorSource]]
-  private let change: (any TaskVectorChange)?
-  private let nonFinite: MergeOptions.NonFinite
+  let vectors: [[TaskVectorSource]]
+  let change: (any TaskVectorChange)?
+  let nonFinite: MergeOptions.NonFinite
 
   /// Elements of a block.
   static let blockLength = 1 << 14
@@ -46,7 +47,7 @@ public struct TaskVectorSet: Sendable {
   ///   - change: What is done to task vectors first.
   /// - Throws: `checkpoint` when the base or an expert has an element that is not finite, `io` when reading
   ///   fails.
-  /// - Complexity: 4 bytes for each element of the base, and T times as much when it fits.
+  /// - Complexity: 4 bytes for each element of the base, and 4 T, or 2 T, when they fit.
   public init(
     _ steps: [MergeStep], memoryLimit: Int, nonFinite: MergeOptions.NonFinite = .error,
     workers: Int = 1, change: (any TaskVectorChange)? = nil
@@ -77,8 +78,7 @@ public struct TaskVectorSet: Sendable {
     let streamed = TaskVectorSet(
       tensors: tensors, taskCount: taskCount, base: base, vectors: readers, change: change,
       nonFinite: nonFinite, workers: workers)
-    let elements = tensors.reduce(0) { $0 + $1.elementCount }
-    let fits = (taskCount + 1) * elements * 4 <= memoryLimit
+    let fits = Self.residentBytes(steps, isChanged: change != nil) <= memoryLimit
     self = fits ? try TaskVectorSet(loading: streamed) : streamed
   }
 
@@ -90,21 +90,6 @@ public struct TaskVectorSet: Sendable {
     (self.tensors, self.taskCount, self.base, self.vectors) = (tensors, taskCount, base, vectors)
     (self.change, self.nonFinite, self.workers) = (change, nonFinite, workers)
     self.isResident = isResident
-  }
-
-  /// The same set with all task vectors in memory, changed already.
-  private init(loading other: TaskVectorSet) throws(TinctureError) {
-    (tensors, taskCount, base, isResident) = (other.tensors, other.taskCount, other.base, true)
-    (workers, nonFinite, change) = (other.workers, other.nonFinite, nil)
-    var vectors: [[TaskVectorSource]] = []
-    for (index, tensor) in tensors.enumerated() {
-      let own = (0..<taskCount).map { _ in FloatMemory(zeros: tensor.elementCount) }
-      try other.forEachBlock(index) { (start, task, elements) throws(TinctureError) in
-        own[task].fill(start..<start + elements.count) { Kernels.copy(elements, to: &$0) }
-      }
-      vectors.append(own.map(TaskVectorSource.memory))
-    }
-    self.vectors = vectors
   }
 
   /// Creates a set from values.
@@ -154,18 +139,17 @@ public struct TaskVectorSet: Sendable {
     for start in stride(from: 0, to: count, by: Self.blockLength) {
       let range = start..<min(start + Self.blockLength, count)
       for task in needed {
-        switch vectors[index][task] {
-        case .memory(let vector):
+        if change == nil, case .memory(let vector) = vectors[index][task] {
           try vector.withSpan(range) { (span) throws(TinctureError) in
             try body(start, task, span)
           }
-        case .reader(let reader):
-          let own = memory ?? BlockMemory(taskCount: taskCount, capacity: Self.blockLength)
-          memory = own
-          var span = MutableSpan<Float>(_unsafeStart: own.vectors[task], count: range.count)
-          try read(reader, index, range, into: &span, own.windows[task])
-          if change == nil { try body(start, task, span.span) }
+          continue
         }
+        let own = memory ?? BlockMemory(taskCount: taskCount, capacity: Self.blockLength)
+        memory = own
+        var span = MutableSpan<Float>(_unsafeStart: own.vectors[task], count: range.count)
+        try read(vectors[index][task], index, range, into: &span, own.windows[task])
+        if change == nil { try body(start, task, span.span) }
       }
       guard let change, let memory else { continue }
       var block = ElementBlock(
@@ -175,6 +159,45 @@ public struct TaskVectorSet: Sendable {
         _unsafeStart: memory.vectors[taskCount], count: range.count)
       change.apply(to: &block, &scratch, of: tensors[index].name)
       for task in wanted { try body(start, task, block[model: task]) }
+    }
+  }
+
+  /// Visits the task vectors of a tensor in the form in which they are kept, in the order of
+  /// ``forEachBlock(_:tasks:_:)``.
+  func forEachKeptBlock(
+    _ index: Int, tasks: [Int]? = nil,
+    _ body: (Int, TaskVectorBlock) throws(TinctureError) -> Void
+  ) throws(TinctureError) {
+    let wanted = tasks ?? Array(0..<taskCount)
+    let experts = wanted.compactMap { task in
+      if case .stored(let elements) = vectors[index][task] { (task, elements) } else { nil }
+    }
+    guard experts.count == wanted.count else {
+      return try forEachBlock(index, tasks: wanted) { (start, task, span) throws(TinctureError) in
+        try body(task, TaskVectorBlock(span, at: start..<start + span.count))
+      }
+    }
+    for start in stride(from: 0, to: tensors[index].elementCount, by: Self.blockLength) {
+      let range = start..<min(start + Self.blockLength, tensors[index].elementCount)
+      try base[index].withSpan(range) { (own) throws(TinctureError) in
+        for (task, elements) in experts {
+          try body(task, TaskVectorBlock(elements, from: own, at: range))
+        }
+      }
+    }
+  }
+
+  private func read(
+    _ source: TaskVectorSource, _ index: Int, _ range: Range<Int>,
+    into span: inout MutableSpan<Float>, _ window: ReadWindow
+  ) throws(TinctureError) {
+    switch source {
+    case .memory(let vector): vector.withSpan(range) { Kernels.copy($0, to: &span) }
+    case .stored(let elements):
+      base[index].withSpan(range) { own in
+        _ = elements.differences(range, from: own, into: &span)
+      }
+    case .reader(let reader): try read(reader, index, range, into: &span, window)
     }
   }
 

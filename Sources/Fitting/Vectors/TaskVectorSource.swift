@@ -5,6 +5,8 @@ internal import TinctureTensors
 enum TaskVectorSource: Sendable {
   /// From memory.
   case memory(FloatMemory)
+  /// From memory that holds the expert's elements in the 16 bits in which they are stored.
+  case stored(StoredElements)
   /// From the expert's file or bank, block by block, whenever they are needed.
   case reader(any TensorReader)
 }

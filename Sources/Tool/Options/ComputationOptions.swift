@@ -24,9 +24,7 @@ struct MachineOptions: ParsableArguments {
 
   /// Loads the engine and sets it up.
   func prepare(_ engines: EngineOptions) throws(TinctureError) {
-    let library = try LibTorch.load(engines.libTorchSearch)
-    try library.require(torchDevice)
-    if let threads { library.threadCount = threads }
+    try LibTorch.load(engines.libTorchSearch, threads: threads).require(torchDevice)
   }
 
   /// Sets up what a merge needs that learns.
