@@ -16,6 +16,13 @@ package enum Directories {
       at: .init(file: path.string))
   }
 
+  /// Makes a directory and the parents that it lacks.
+  package static func makeAll(_ path: FilePath) throws(TinctureError) {
+    if path.isEmpty || FileKind(of: path) == .directory { return }
+    try makeAll(path.removingLastComponent())
+    try make(path)
+  }
+
   package static func rename(_ source: FilePath, to target: FilePath) throws(TinctureError) {
     let result = source.withPlatformString { source in
       target.withPlatformString { target in

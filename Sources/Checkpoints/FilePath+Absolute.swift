@@ -1,10 +1,15 @@
-internal import Foundation
+#if canImport(Glibc)
+  internal import Glibc
+#else
+  internal import Darwin
+#endif
 package import SystemPackage
 
 extension FilePath {
   /// The path from the root, seen from the current directory, without `.` and `..`.
   package var absolute: FilePath {
-    let current = FilePath(FileManager.default.currentDirectoryPath)
-    return (isRelative ? current.pushing(self) : self).lexicallyNormalized()
+    guard isRelative, let current = getcwd(nil, 0) else { return lexicallyNormalized() }
+    defer { free(current) }
+    return FilePath(platformString: current).pushing(self).lexicallyNormalized()
   }
 }

@@ -56,10 +56,11 @@ public struct OutputCache: Sendable {
     guard outputs.rowLength > 0, count * 4 <= limit else { return }
     let shape = Shape(rows: count / outputs.rowLength, columns: outputs.rowLength)
     let header = SafetensorsHeader.encode(tensors: [("outputs", .f32, shape)], metadata: [])
-    let manager = FileManager.default
-    try? manager.createDirectory(atPath: folder.string, withIntermediateDirectories: true)
-    let bytes = outputs.values.withUnsafeBytes { Data(header) + Data($0) }
-    try? bytes.write(to: URL(filePath: path(digest).string), options: .atomic)
+    try? FileReplacement.write(to: path(digest), "What a network put out") {
+      (file) throws(TinctureError) in
+      try file.append(header)
+      try file.append(outputs.values)
+    }
     prune()
   }
 
@@ -69,7 +70,8 @@ public struct OutputCache: Sendable {
       (try? FileManager.default.contentsOfDirectory(
         at: URL(filePath: folder.string), includingPropertiesForKeys: Array(keys))) ?? []
     var entries: [(url: URL, size: Int, date: Date)] = []
-    for url in files where url.pathExtension == "safetensors" {
+    // Also what a process that was killed left unfinished.
+    for url in files where ["safetensors", "new"].contains(url.pathExtension) {
       guard let values = try? url.resourceValues(forKeys: keys), let size = values.fileSize,
         let date = values.contentModificationDate
       else { continue }

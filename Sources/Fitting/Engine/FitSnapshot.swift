@@ -1,4 +1,3 @@
-internal import Foundation
 package import SystemPackage
 internal import TinctureCheckpoints
 internal import TinctureJSON
@@ -129,15 +128,13 @@ package struct FitSnapshot {
   /// - Throws: `io` when that fails.
   package func write(to path: FilePath) throws(TinctureError) {
     var tensors: [(name: String, dtype: DType, shape: Shape)] = []
-    var data = Data()
-    for (name, own) in values.sorted(by: { $0.key < $1.key }) {
+    let sorted = values.sorted { $0.key < $1.key }
+    for (name, own) in sorted {
       switch own {
       case .floats(let floats, let extents):
         tensors.append((name, .f32, Shape(extents) ?? Shape(rows: 1, columns: floats.count)))
-        floats.withUnsafeBytes { data.append(contentsOf: $0) }
       case .doubles(let doubles):
         tensors.append((name, .f64, Shape([doubles.count]) ?? Shape(rows: 1, columns: 0)))
-        doubles.withUnsafeBytes { data.append(contentsOf: $0) }
       }
     }
     let members = numbers.sorted { $0.key < $1.key }.map { ($0.key, JSONValue.integer($0.value)) }
@@ -145,14 +142,15 @@ package struct FitSnapshot {
       JSONObject([("identity", .string(identity)), ("numbers", .object(JSONObject(members)))]))
     let header = SafetensorsHeader.encode(
       tensors: tensors, metadata: [(Self.key, description.text(indentation: nil))])
-    do {
-      try FileManager.default.createDirectory(
-        atPath: path.removingLastComponent().string, withIntermediateDirectories: true)
-      try (Data(header) + data).write(to: URL(filePath: path.string), options: .atomic)
-    } catch {
-      throw TinctureError(
-        .io, "The snapshot of the fit cannot be written: \(error.localizedDescription)",
-        at: .init(file: path.string))
+    try FileReplacement.write(to: path, "The snapshot of the fit", flushes: true) {
+      (file) throws(TinctureError) in
+      try file.append(header)
+      for (_, own) in sorted {
+        switch own {
+        case .floats(let floats, _): try file.append(floats)
+        case .doubles(let doubles): try file.append(doubles)
+        }
+      }
     }
   }
 }

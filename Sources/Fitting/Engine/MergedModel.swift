@@ -1,5 +1,5 @@
-internal import Foundation
 package import SystemPackage
+internal import TinctureCheckpoints
 internal import TinctureSafetensors
 package import TinctureMerging
 package import TinctureTensors
@@ -45,20 +45,19 @@ package enum MergedModel {
     func write(_ bytes: UnsafeRawBufferPointer, _ output: FileDescriptor) throws(TinctureError) {
       do { _ = try output.writeAll(bytes) } catch {
         throw TinctureError(
-          .io, "The merged model cannot be kept: \(error.localizedDescription)",
+          .io, "The merged model cannot be kept: \(error)",
           at: .init(file: file.string))
       }
     }
+    try Directories.makeAll(file.removingLastComponent())
     let output: FileDescriptor
     do {
-      try FileManager.default.createDirectory(
-        atPath: file.removingLastComponent().string, withIntermediateDirectories: true)
       output = try FileDescriptor.open(
         file, .writeOnly, options: [.create, .truncate, .closeOnExec],
         permissions: [.ownerReadWrite])
     } catch {
       throw TinctureError(
-        .io, "The merged model cannot be kept: \(error.localizedDescription)",
+        .io, "The merged model cannot be kept: \(error)",
         at: .init(file: file.string))
     }
     defer { try? output.close() }

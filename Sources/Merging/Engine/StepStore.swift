@@ -1,4 +1,3 @@
-internal import Foundation
 package import SystemPackage
 internal import TinctureCheckpoints
 internal import TinctureSafetensors
@@ -22,17 +21,14 @@ public struct StepStore: Sendable {
   public func keep<Number: BitwiseCopyable>(_ numbers: Span<Number>, for step: MergeStep) {
     guard let folder, let path = path(step) else { return }
     let byteCount = numbers.count * MemoryLayout<Number>.stride
-    try? FileManager.default.createDirectory(
-      atPath: folder.string, withIntermediateDirectories: true)
+    try? Directories.makeAll(folder)
     guard let free = Directories.freeBytes(at: folder), free / Self.reserve > byteCount else {
       return
     }
-    // Written beside its place and renamed, so that an interrupted merge leaves whole files only.
-    try? numbers.withUnsafeBytes { bytes in
-      guard let start = bytes.baseAddress else { return }
-      let data = Data(
-        bytesNoCopy: UnsafeMutableRawPointer(mutating: start), count: byteCount, deallocator: .none)
-      try data.write(to: URL(filePath: path.string), options: .atomic)
+    numbers.withUnsafeBytes { bytes in
+      try? FileReplacement.write(to: path, "What was found for a step") {
+        (file) throws(TinctureError) in try file.append(bytes)
+      }
     }
   }
 

@@ -1,4 +1,3 @@
-internal import Foundation
 internal import SystemPackage
 internal import TinctureCheckpoints
 internal import TinctureJSON
@@ -84,17 +83,6 @@ struct TrainingSnapshot {
   /// - Parameter path: The file.
   /// - Throws: `io` when the disk is full or writing fails; the old snapshot is then as it was.
   func write(to path: FilePath) throws(TinctureError) {
-    let fresh = FilePath(path.string + ".new")
-    do throws(TinctureError) {
-      try writeAll(to: fresh)
-      try Directories.rename(fresh, to: path)
-    } catch {
-      Directories.remove(fresh)
-      throw error
-    }
-  }
-
-  private func writeAll(to path: FilePath) throws(TinctureError) {
     let sorted = tensors.sorted { $0.key < $1.key }
     var described: [(name: String, dtype: DType, shape: Shape)] = []
     for (name, tensor) in sorted {
@@ -103,31 +91,17 @@ struct TrainingSnapshot {
     }
     let header = SafetensorsHeader.encode(
       tensors: described, metadata: [(Self.key, description.text(indentation: nil))])
-    let file: FileDescriptor
-    do {
-      file = try FileDescriptor.open(
-        path, .writeOnly, options: [.create, .truncate, .closeOnExec],
-        permissions: [.ownerReadWrite, .groupRead, .otherRead])
-    } catch { throw Self.failure(error, path) }
-    defer { try? file.close() }
-    do { _ = try file.writeAll(header) } catch { throw Self.failure(error, path) }
-    for (_, tensor) in sorted {
-      var outcome: Result<Int, any Error> = .success(0)
-      try tensor.detached().withBytes { bytes in
-        outcome = Result { try file.writeAll(bytes) }
+    try FileReplacement.write(to: path, "The state of the run", flushes: true) {
+      (file) throws(TinctureError) in
+      try file.append(header)
+      for (_, tensor) in sorted {
+        var outcome: Result<Void, TinctureError> = .success(())
+        try tensor.detached().withBytes { bytes in
+          outcome = Result { () throws(TinctureError) in try file.append(bytes) }
+        }
+        try outcome.get()
       }
-      if case .failure(let error) = outcome { throw Self.failure(error, path) }
     }
-    guard fsync(file.rawValue) == 0 else {
-      throw Self.failure(Errno(rawValue: errno), path)
-    }
-  }
-
-  private static func failure(_ error: any Error, _ path: FilePath) -> TinctureError {
-    TinctureError(
-      .io,
-      "The state of the run cannot be written: \(error). Free some space; an older state stays as it was, and"
-        + " --resume goes on from it.", at: .init(file: path.string))
   }
 
   private var description: JSONValue {
