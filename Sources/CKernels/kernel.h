@@ -44,7 +44,7 @@ TINCTURE_INLINE float float_of(uint32_t bits) {
   return value;
 }
 
-// Fetches what lies a page ahead of 64 bytes, where the processor's own prefetching stops. For vectors that come from
+// Fetches the bytes a page ahead of these, where the processor's own prefetching stops. For vectors that come from
 // memory, not from a cache.
 TINCTURE_INLINE void fetch_ahead(const void *x) { __builtin_prefetch((const char *)x + 4096); }
 
