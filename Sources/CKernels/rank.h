@@ -61,4 +61,8 @@ size_t tincture_rank_decide_512(
     const rank_rule *rule, const rank_grid *grid, const float *x, size_t n,
     const rank_memory *memory);
 
+// Decides the open elements of even buckets, whose members differ by their index only; returns how many
+// elements of other buckets there are, which move to the front.
+size_t tincture_rank_decide_ties_512(size_t n, const rank_memory *memory, size_t open);
+
 #endif

@@ -10,16 +10,29 @@ package import TinctureTensors
 ///
 /// At any time there is the old file or the new one; after a failure the old one, and nothing else.
 package struct FileReplacement: ~Copyable {
-  private let descriptor: FileDescriptor
-  private let path: FilePath
-  private let name: String
+  /// What a message about the file says.
+  private struct Failure {
+    let path: FilePath
+    let name: String
+    let remedy: String
 
-  private init(_ descriptor: FileDescriptor, for path: FilePath, _ name: String) {
-    (self.descriptor, self.path, self.name) = (descriptor, path, name)
+    func callAsFunction(_ reason: any Error) -> TinctureError {
+      TinctureError(
+        .io,
+        "\(name) cannot be written: \(reason). \(remedy) What was there before stays as it was.",
+        at: .init(file: path.string))
+    }
   }
 
-  /// The end of the names of files that are not whole yet.
-  package static let suffix = ".new"
+  private let descriptor: FileDescriptor
+  private let failure: Failure
+
+  private init(_ descriptor: FileDescriptor, _ failure: Failure) {
+    (self.descriptor, self.failure) = (descriptor, failure)
+  }
+
+  /// What the names of files end in that are not whole yet.
+  package static let unfinished = "new"
 
   /// Writes a file.
   ///
@@ -27,17 +40,22 @@ package struct FileReplacement: ~Copyable {
   ///   - path: The file; its folder is made where it is missing.
   ///   - name: What the file is, for messages: "The state of the run".
   ///   - flushes: Whether it shall be on the disk before it takes its place.
+  ///   - isShared: Whether other processes may write the same file at the same time; the last one to finish has it.
+  ///     What a process that is killed leaves has a name of its own then, and is for the caller to remove; else the
+  ///     next one writes over it.
+  ///   - remedy: What can be done when writing fails, for messages.
   ///   - body: Appends the pieces.
   /// - Throws: What `body` throws, `io` or `cannotCreate` when the disk is full or writing fails.
-  /// - Note: Another process may write the same file: the last one to finish has it.
   package static func write(
-    to path: FilePath, _ name: String, flushes: Bool = false,
+    to path: FilePath, _ name: String, flushes: Bool = false, isShared: Bool = false,
+    remedy: String = "Free some space where there is none.",
     _ body: (borrowing FileReplacement) throws(TinctureError) -> Void
   ) throws(TinctureError) {
     try Directories.makeAll(path.removingLastComponent())
-    let fresh = FilePath("\(path.string).\(getpid())\(suffix)")
+    let fresh = FilePath("\(path.string)\(isShared ? ".\(getpid())" : "").\(unfinished)")
+    let failure = Failure(path: path, name: name, remedy: remedy)
     do throws(TinctureError) {
-      let file = FileReplacement(try create(fresh, for: path, name), for: path, name)
+      let file = FileReplacement(try create(fresh, failure), failure)
       defer { try? file.descriptor.close() }
       try body(file)
       if flushes { try file.flush() }
@@ -49,18 +67,18 @@ package struct FileReplacement: ~Copyable {
   }
 
   private static func create(
-    _ fresh: FilePath, for path: FilePath, _ name: String
+    _ fresh: FilePath, _ failure: Failure
   ) throws(TinctureError) -> FileDescriptor {
     do {
       return try FileDescriptor.open(
         fresh, .writeOnly, options: [.create, .truncate, .closeOnExec],
         permissions: [.ownerReadWrite, .groupRead, .otherRead])
-    } catch { throw failure(error, path, name) }
+    } catch { throw failure(error) }
   }
 
   private func flush() throws(TinctureError) {
     guard fsync(descriptor.rawValue) == 0 else {
-      throw Self.failure(Errno(rawValue: errno), path, name)
+      throw failure(Errno(rawValue: errno))
     }
   }
 
@@ -68,7 +86,7 @@ package struct FileReplacement: ~Copyable {
   ///
   /// - Throws: `io` when the disk is full or writing fails.
   package func append(_ bytes: UnsafeRawBufferPointer) throws(TinctureError) {
-    do { _ = try descriptor.writeAll(bytes) } catch { throw Self.failure(error, path, name) }
+    do { _ = try descriptor.writeAll(bytes) } catch { throw failure(error) }
   }
 
   /// Appends the bytes of an array.
@@ -77,14 +95,5 @@ package struct FileReplacement: ~Copyable {
       Result { () throws(TinctureError) in try append(bytes) }
     }
     try outcome.get()
-  }
-
-  private static func failure(
-    _ error: any Error, _ path: FilePath, _ name: String
-  ) -> TinctureError {
-    TinctureError(
-      .io,
-      "\(name) cannot be written: \(error). Free some space where there is none; what was there before stays as it"
-        + " was.", at: .init(file: path.string))
   }
 }

@@ -56,7 +56,7 @@ public struct OutputCache: Sendable {
     guard outputs.rowLength > 0, count * 4 <= limit else { return }
     let shape = Shape(rows: count / outputs.rowLength, columns: outputs.rowLength)
     let header = SafetensorsHeader.encode(tensors: [("outputs", .f32, shape)], metadata: [])
-    try? FileReplacement.write(to: path(digest), "What a network put out") {
+    try? FileReplacement.write(to: path(digest), "What a network put out", isShared: true) {
       (file) throws(TinctureError) in
       try file.append(header)
       try file.append(outputs.values)
@@ -71,7 +71,7 @@ public struct OutputCache: Sendable {
         at: URL(filePath: folder.string), includingPropertiesForKeys: Array(keys))) ?? []
     var entries: [(url: URL, size: Int, date: Date)] = []
     // Also what a process that was killed left unfinished.
-    for url in files where ["safetensors", "new"].contains(url.pathExtension) {
+    for url in files where ["safetensors", FileReplacement.unfinished].contains(url.pathExtension) {
       guard let values = try? url.resourceValues(forKeys: keys), let size = values.fileSize,
         let date = values.contentModificationDate
       else { continue }

@@ -4,16 +4,16 @@ internal import CTinctureKernels
 ///
 /// A task vector x − base takes half the room in this form; differences are made whenever they are used, with the
 /// bits that differences in single precision have.
-public struct StoredElements: Sendable {
+package struct StoredElements: Sendable {
   /// How the bits are meant.
-  public enum Format: Sendable, Hashable {
+  package enum Format: Sendable, Hashable {
     /// Sign, eight bits of exponent, seven of fraction.
     case bfloat16
     /// Sign, five bits of exponent, ten of fraction.
     case half
 
     /// The format of a type; nil for types of other widths.
-    public init?(_ dtype: DType) {
+    package init?(_ dtype: DType) {
       switch dtype {
       case .bf16: self = .bfloat16
       case .f16: self = .half
@@ -22,16 +22,16 @@ public struct StoredElements: Sendable {
     }
 
     /// The type.
-    public var dtype: DType { self == .half ? .f16 : .bf16 }
+    package var dtype: DType { self == .half ? .f16 : .bf16 }
   }
 
   /// How the bits are meant.
-  public let format: Format
+  package let format: Format
   /// The bits.
-  public let bits: ContiguousArray<UInt16>
+  package let bits: ContiguousArray<UInt16>
 
   /// Names bits.
-  public init(_ bits: ContiguousArray<UInt16>, as format: Format) {
+  package init(_ bits: ContiguousArray<UInt16>, as format: Format) {
     self.bits = bits
     self.format = format
   }
@@ -39,7 +39,7 @@ public struct StoredElements: Sendable {
   /// Whether no element is infinite or NaN.
   ///
   /// - Complexity: O(n).
-  public var isFinite: Bool {
+  package var isFinite: Bool {
     let infinity: UInt16 = format == .half ? 0x7c00 : 0x7f80
     return bits.allSatisfy { $0 & 0x7fff < infinity }
   }
@@ -53,7 +53,7 @@ public struct StoredElements: Sendable {
   /// - Returns: The bit pattern of the largest stored magnitude.
   /// - Complexity: O(n).
   @discardableResult
-  public func differences(
+  package func differences(
     _ range: Range<Int>, from base: Span<Float>, into output: inout MutableSpan<Float>
   ) -> UInt32 {
     bits[range].withUnsafeBytes {
@@ -69,7 +69,7 @@ public struct StoredElements: Sendable {
   ///   - a: The coefficient.
   ///   - y: What is added to; as many.
   /// - Complexity: O(n).
-  public func addDifferences(
+  package func addDifferences(
     _ range: Range<Int>, from base: Span<Float>, times a: Float, to y: inout MutableSpan<Float>
   ) {
     precondition(range.count == base.count, "\(range.count) elements have \(base.count) of a base.")
@@ -92,7 +92,7 @@ public struct StoredElements: Sendable {
   ///   - g: The other operand; as many.
   ///   - sum: What is added to.
   /// - Complexity: O(n).
-  public func addDot(
+  package func addDot(
     _ range: Range<Int>, from base: Span<Float>, _ g: Span<Float>, to sum: inout Double
   ) {
     precondition(range.count == base.count, "\(range.count) elements have \(base.count) of a base.")

@@ -49,13 +49,32 @@ struct FileReplacementTests {
     let error = #expect(throws: TinctureError.self) {
       try FileReplacement.write(to: path, "The file of a test") {
         (file) throws(TinctureError) in
-        try file.append([9])
+        try file.append([9] as [UInt8])
         throw TinctureError(.interrupted, "Enough.")
       }
     }
     #expect(error?.code == .interrupted)
     #expect(contents(path) == [1, 2, 3])
     #expect(try names(folder) == ["file"])
+  }
+
+  @Test(
+    "What a killed process left is written over; where files are shared, it has a name of its own")
+  func leftovers() throws {
+    defer { Directories.remove(folder) }
+    let path = folder.appending("file")
+    try Data([7, 7, 7]).write(to: URL(filePath: path.string + ".new"))
+    try replace(path, [[1]])
+    #expect(contents(path) == [1])
+    #expect(try names(folder) == ["file"])
+    var during: [String] = []
+    try FileReplacement.write(to: path, "The file of a test", isShared: true) {
+      (file) throws(TinctureError) in
+      try file.append([2] as [UInt8])
+      during = (try? names(folder)) ?? []
+    }
+    #expect(during.sorted() == ["file", "file.\(getpid()).new"])
+    #expect(contents(path) == [2])
   }
 
   @Test("What stands in the way is named")
@@ -71,7 +90,8 @@ struct FileReplacementTests {
     let taken = #expect(throws: TinctureError.self) { try replace(folder, [[2]]) }
     #expect(taken?.place.file == folder.string)
     #expect(try names(folder) == ["file"])
-    #expect(try !names(folder.removingLastComponent()).contains { $0.hasSuffix(".new") })
+    let name = try #require(folder.lastComponent?.string)
+    #expect(try names(folder.removingLastComponent()).filter { $0.hasPrefix(name) } == [name])
   }
 
   @Test("Relative paths are seen from the current directory")

@@ -142,8 +142,10 @@ package struct FitSnapshot {
       JSONObject([("identity", .string(identity)), ("numbers", .object(JSONObject(members)))]))
     let header = SafetensorsHeader.encode(
       tensors: tensors, metadata: [(Self.key, description.text(indentation: nil))])
-    try FileReplacement.write(to: path, "The snapshot of the fit", flushes: true) {
-      (file) throws(TinctureError) in
+    try FileReplacement.write(
+      to: path, "The snapshot of the fit", flushes: true,
+      remedy: "Free some space, and go on with --resume."
+    ) { (file) throws(TinctureError) in
       try file.append(header)
       for (_, own) in sorted {
         switch own {

@@ -28,12 +28,7 @@ final class StateFolder {
   /// - Throws: `cannotCreate` when it cannot be made, or another process works in it.
   init(of output: FilePath) throws(TinctureError) {
     path = Self.path(of: output)
-    var folder = FilePath()
-    if let root = path.root { folder.root = root }
-    for component in path.components {
-      folder.append(component)
-      if FileKind(of: folder) == .missing { try Directories.make(folder) }
-    }
+    try Directories.makeAll(path)
     let file = path.appending("lock")
     do {
       lock = try FileDescriptor.open(

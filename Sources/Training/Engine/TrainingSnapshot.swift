@@ -91,8 +91,10 @@ struct TrainingSnapshot {
     }
     let header = SafetensorsHeader.encode(
       tensors: described, metadata: [(Self.key, description.text(indentation: nil))])
-    try FileReplacement.write(to: path, "The state of the run", flushes: true) {
-      (file) throws(TinctureError) in
+    try FileReplacement.write(
+      to: path, "The state of the run", flushes: true,
+      remedy: "Free some space, and go on with --resume."
+    ) { (file) throws(TinctureError) in
       try file.append(header)
       for (_, tensor) in sorted {
         var outcome: Result<Void, TinctureError> = .success(())

@@ -1,4 +1,3 @@
-import Foundation
 import SystemPackage
 import Tincture
 
@@ -23,7 +22,7 @@ struct SuiteExperts {
       var reference = try ModelReference(parsing: word) { ModelReference.isOnDisk(place($0)) }
       let path = place(reference.path)
       if ModelReference.isOnDisk(path) {
-        reference.path = URL(filePath: path).standardizedFileURL.path
+        reference.path = FilePath(path).absolute.string
       }
       let input = try ModelInput(
         opening: reference, locator: ModelLocator(), folder: suite.folder, base: base)
