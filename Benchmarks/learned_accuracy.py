@@ -35,6 +35,7 @@ def main() -> None:
     parser.add_argument("--tincture", default=ROOT / ".build/release/tincture", type=Path)
     parser.add_argument("--recipes", nargs="*", default=learned())
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--bank", action="store_true", help="take the experts from a bank, rtvq with 3 and 2 bits and clipped ranges of 64 elements")
     parser.add_argument("--tensor-ranges", action="store_true", help="quantise with one range for a tensor, as published")
     parser.add_argument("--log", type=Path, help="append every figure to this file (JSON lines)")
@@ -60,7 +61,7 @@ def main() -> None:
             recipe = work / f"{name}.yaml"
             recipe.write_text(text)
             found = []
-            for seed in range(options.seeds):
+            for seed in range(options.first_seed, options.first_seed + options.seeds):
                 output = work / "merged"
                 run([tincture, "merge", str(recipe), str(output), "--seed", str(seed), "--force", "--quiet"])
                 command = [tincture, "evaluate", str(VISION / "suite.yaml"), str(output), "--json", "--plain", "--quiet", "--no-cache"]

@@ -3,12 +3,11 @@ public import TinctureTensors
 extension Backend {
   /// Computes the largest eigenvalues of a symmetric matrix and their eigenvectors.
   ///
-  /// The matrix becomes tridiagonal by reflections (sytrd), of which some eigenvectors are found by robust
-  /// representations (stemr) and turned back (ormtr). The accuracy is that of all eigenvectors together:
-  /// eigenvalues to a modest multiple of ε ‖A‖₂, vectors orthonormal to a modest multiple of n ε. Where more
-  /// than half of the vectors are wanted, where a library lacks a step or a step fails, all are computed.
-  ///
-  /// Dhillon, Parlett and Vömel 2006, The design and implementation of the MRRR algorithm.
+  /// The matrix becomes tridiagonal by reflections (sytrd). Bisection finds eigenvalues of that, many at a time,
+  /// inverse iteration their vectors, which are made orthonormal together and turned back (ormtr). The
+  /// accuracy is that of all eigenvectors together: eigenvalues to a modest multiple of ε ‖A‖₂, vectors
+  /// orthonormal to a modest multiple of n ε. Where more than half of the vectors are wanted, where a library
+  /// lacks a step or a step fails, all are computed.
   ///
   /// - Parameters:
   ///   - a: The matrix. It must equal its transpose up to √ε of its largest element; the lower triangle
@@ -32,6 +31,7 @@ extension Backend {
     return all
   }
 
+  /// The largest eigenvalues and their vectors; nil where that way is not possible.
   private func leading<Element: MatrixElement>(
     _ a: Matrix<Element>, _ count: Int
   ) -> EigenDecomposition<Element>? {
@@ -39,60 +39,48 @@ extension Backend {
     guard let steps = routines.leading, 64 * a.rows < Int(Int32.max) else { return nil }
     let n = a.rows
     var (work, n32) = (a, Int32(n))
-    var diagonals = Matrix<Element>(rows: 4, columns: n)  // d, e, τ and the eigenvalues
-    var vectors = Matrix<Element>(rows: count, columns: n)
+    var diagonals = Matrix<Element>(rows: 3, columns: n)  // d, e and τ
     var info: Int32 = 0
+    // The upper triangle column after column is the lower one row after row.
+    var triangle = letter("U")
     work.write { a in
       diagonals.write { d in
-        let (e, tau, values) = (d + n, d + 2 * n, d + 3 * n)
-        vectors.write { z in
+        call(Element.self) { _ in
+          inTwoCalls(Element.self) { space, size in
+            var size = size
+            steps.sytrd(
+              &triangle, &n32, a, &n32, d, d + n, d + 2 * n, space, &size, &info, 1)
+            return info
+          }
+        }
+      }
+    }
+    let numbers = diagonals.array
+    guard info == 0,
+      let tridiagonal = TridiagonalMatrix(
+        diagonal: numbers[..<n].map { Double($0) },
+        beside: numbers[n..<2 * n - 1].map { Double($0) }),
+      let found = tridiagonal.leading(count, self)
+    else { return nil }
+    var vectors = found.vectors.converted(to: Element.self)
+    vectors.write { z in
+      work.read { a in
+        diagonals.read { d in
           call(Element.self) { _ in
-            // The upper triangle column after column is the lower one row after row.
-            var triangle = letter("U")
-            inTwoCalls(Element.self) { space, size in
-              var size = size
-              steps.sytrd(&triangle, &n32, a, &n32, d, e, tau, space, &size, &info, 1)
-              return info
-            }
-            guard info == 0 else { return }
-            info = tridiagonal(steps.stemr, n32, d, e, values, z, Int32(count))
-            guard info == 0 else { return }
             // What it asks for leaves no room for the triangles of blocked reflections.
             var (side, trans, columns) = (letter("L"), letter("N"), Int32(count))
             var size = Int32(64 * (count + 65))
             withWorkspace(Element.self, Int(size)) { space in
               steps.ormtr(
-                &side, &triangle, &trans, &n32, &columns, a, &n32, tau, z, &n32, space, &size,
+                &side, &triangle, &trans, &n32, &columns, a, &n32, d + 2 * n, z, &n32, space, &size,
                 &info, 1, 1, 1)
             }
           }
         }
       }
     }
-    let values = Array(diagonals.array[3 * n..<3 * n + count])
+    let values = found.values.map { Element($0) }
     guard isUsable(values, vectors, info) else { return nil }
     return EigenDecomposition(ascending: values, rows: vectors)
-  }
-
-  /// The largest eigenvalues of a tridiagonal matrix, ascending, and their vectors.
-  private func tridiagonal<Element: MatrixElement>(
-    _ stemr: Routines.Stemr, _ n: Int32, _ d: UnsafeMutablePointer<Element>,
-    _ e: UnsafeMutablePointer<Element>, _ values: UnsafeMutablePointer<Element>,
-    _ z: UnsafeMutablePointer<Element>, _ count: Int32
-  ) -> Int32 {
-    var (job, range, n32, wanted, found) = (letter("V"), letter("I"), n, count, Int32(0))
-    var (first, last, unused) = (n - count + 1, n, Element.zero)
-    var (isAccurate, info): (Int32, Int32) = (1, 0)
-    withWorkspace(Int32.self, 12 * Int(n)) { integers in
-      let support = integers + 10 * Int(n)
-      withWorkspace(Element.self, 18 * Int(n)) { space in
-        var (size, integerSize) = (18 * n, 10 * n)
-        var bound = unused
-        stemr(
-          &job, &range, &n32, d, e, &unused, &bound, &first, &last, &found, values, z, &n32,
-          &wanted, support, &isAccurate, space, &size, integers, &integerSize, &info, 1, 1)
-      }
-    }
-    return found == count ? info : max(1, info)
   }
 }

@@ -103,14 +103,6 @@ struct Routines: Sendable {
       LetterPointer, Int32Pointer, ElementsOut, Int32Pointer, ElementsOut, ElementsOut, ElementsOut,
       ElementsOut, Int32Pointer, Int32Out, Int
     ) -> Void
-  /// Some eigenvalues of a tridiagonal matrix by robust representations: jobz, range, n, d, e, vl, vu, il, iu, m,
-  /// w, Z, ldz, nzc, isuppz, tryrac, work, lwork, iwork, liwork, info.
-  typealias Stemr =
-    @convention(c) @Sendable (
-      LetterPointer, LetterPointer, Int32Pointer, ElementsOut, ElementsOut, ElementsIn, ElementsIn,
-      Int32Pointer, Int32Pointer, Int32Out, ElementsOut, ElementsOut, Int32Pointer, Int32Pointer,
-      Int32Out, Int32Out, ElementsOut, Int32Pointer, Int32Out, Int32Pointer, Int32Out, Int, Int
-    ) -> Void
   /// C = Q C with Q of A = Q T Qᵀ: side, uplo, trans, m, n, A, lda, τ, C, ldc, work, lwork, info.
   typealias Ormtr =
     @convention(c) @Sendable (
@@ -131,8 +123,8 @@ struct Routines: Sendable {
   var potrs: Potrs
   var getrf: Getrf
   var getrs: Getrs
-  /// The three steps to a part of the eigenvectors, where a library has all of them.
-  var leading: (sytrd: Sytrd, stemr: Stemr, ormtr: Ormtr)?
+  /// The two steps to a part of the eigenvectors, where a library has both.
+  var leading: (sytrd: Sytrd, ormtr: Ormtr)?
 
   /// Takes the routines of one precision from where symbols are found.
   ///
@@ -176,10 +168,8 @@ struct Routines: Sendable {
     syrk = optional("syrk", Syrk.self)
     syev = optional("syev", Syev.self)
     gesvd = optional("gesvd", Gesvd.self)
-    if let sytrd = optional("sytrd", Sytrd.self), let stemr = optional("stemr", Stemr.self),
-      let ormtr = optional("ormtr", Ormtr.self)
-    {
-      leading = (sytrd, stemr, ormtr)
+    if let sytrd = optional("sytrd", Sytrd.self), let ormtr = optional("ormtr", Ormtr.self) {
+      leading = (sytrd, ormtr)
     }
   }
 }

@@ -232,6 +232,20 @@ void tincture_level_residuals(
 float tincture_symmetrize(
     float *x, size_t n, float ratio, double *sum, double factor, const float *reference);
 
+// ---- tridiagonal.c: symmetric tridiagonal matrices with a norm of about one ------------------------
+// Eigenvalues number first, first + 1, … counted from the smallest, all between low and high, to about
+// 2^-52. squares are those of the elements beside the diagonal, none of them zero, after a first 0.
+void tincture_tridiagonal_values(
+    size_t n, const double *diagonal, const double *squares, double low, double high, size_t first,
+    size_t count, double *values);
+// Unit vectors z, one after another, with a small (T - value) z, whose largest norm is returned. They
+// are orthogonal as far as values are apart. Pivots of elimination are at least `least`. scratch has
+// tincture_tridiagonal_scratch(n) elements.
+double tincture_tridiagonal_vectors(
+    size_t n, const double *diagonal, const double *beside, double least, size_t count,
+    const double *values, double *scratch, double *vectors);
+size_t tincture_tridiagonal_scratch(size_t n);
+
 // ---- memory.c: what becomes of freed memory, where the C library is GNU's --------------------------
 // All threads take from one place, before the first does: places of threads' own hold 64 MB at most,
 // and give back what they held at once.
