@@ -75,6 +75,54 @@ struct CounterRandomTests {
       [.leastNonzeroMagnitude, Float(bitPattern: 0x7fff_ffff), .infinity, 0],
     ], [(0.45, 0.15), (0.01, 0.49), (0.5, 0.0)])
   func ranks(values: Floats, range: (low: Double, spread: Double)) {
+    var sum = 0.0
+    Kernels.addMagnitudes(values.span, to: &sum)
+    let expected = Self.sorted(values, range, Self.random, from: 123)
+    // The sum is a hint: the decisions are the same without it.
+    for hint in [sum, 0, .infinity, sum / 1000, sum * 1000] {
+      let kept = Self.kept(values, range, Self.random, from: 123, hint: hint)
+      #expect(kept.differences(from: expected).isEmpty)
+    }
+  }
+
+  @Test("Dropping by rank agrees with sorting in short rows with many ties")
+  func tiedRanks() {
+    for row in 0..<2400 {
+      let random = CounterRandom(seed: UInt64(row), tensor: "t", purpose: "ties")
+      let (length, magnitudes) = (4 + row % 61, 2 + row % 5)
+      let values = Floats(
+        (0..<length).map {
+          let size = Float(Int(random.uniform(at: 1000 + $0) * Double(magnitudes)))
+          return (random.uniform(at: 2000 + $0) < 0.5 ? -size : size) / 4
+        })
+      let range = row % 2 == 0 ? (low: 0.01, spread: 0.49) : (low: 0.3, spread: 0.2)
+      var sum = 0.0
+      Kernels.addMagnitudes(values.span, to: &sum)
+      let kept = Self.kept(values, range, random, from: 7 * row, hint: sum)
+      let expected = Self.sorted(values, range, random, from: 7 * row)
+      #expect(kept.differences(from: expected).isEmpty, "\(length) elements, seed \(row)")
+    }
+  }
+
+  /// What the kernel leaves of a row, with zeros of one sign.
+  private static func kept(
+    _ values: Floats, _ range: (low: Double, spread: Double), _ random: CounterRandom,
+    from start: Int, hint: Double
+  ) -> Floats {
+    var scratch = [UInt64](repeating: .max, count: 3)
+    var mask = ContiguousArray<UInt8>(repeating: 255, count: (values.count + 7) / 8)
+    var bits = mask.mutableSpan
+    random.keepByRank(
+      values.span, low: range.low, spread: range.spread, from: start, sum: hint, bits: &bits,
+      scratch: &scratch)
+    return positive(values.changed { Kernels.keep(&$0, where: mask.span) })
+  }
+
+  /// The same by sorting.
+  private static func sorted(
+    _ values: Floats, _ range: (low: Double, spread: Double), _ random: CounterRandom,
+    from start: Int
+  ) -> Floats {
     let order = values.indices.sorted {
       (values[$0].magnitude.bitPattern, $0) < (values[$1].magnitude.bitPattern, $1)
     }
@@ -83,22 +131,12 @@ struct CounterRandomTests {
       let step = values.count > 1 ? 2 * range.spread / Double(values.count - 1) : 0
       let chance =
         values.count > 1 ? range.low + step * Double(rank) : range.low + range.spread
-      if Self.random.uniform(at: 123 + index) >= chance { expected[index] = 0 }
+      if random.uniform(at: start + index) >= chance { expected[index] = 0 }
     }
-    var sum = 0.0
-    Kernels.addMagnitudes(values.span, to: &sum)
-    // The sum is a hint: the decisions are the same without it.
-    for hint in [sum, 0, .infinity, sum / 1000, sum * 1000] {
-      var scratch = [UInt64](repeating: .max, count: 3)
-      var mask = ContiguousArray<UInt8>(repeating: 255, count: (values.count + 7) / 8)
-      var bits = mask.mutableSpan
-      Self.random.keepByRank(
-        values.span, low: range.low, spread: range.spread, from: 123, sum: hint, bits: &bits,
-        scratch: &scratch)
-      let got = values.changed { Kernels.keep(&$0, where: mask.span) }
-      // Zeros may lose their sign.
-      let positive = { (values: Floats) in Floats(values.map { $0 == 0 ? 0 : $0 }) }
-      #expect(positive(got).differences(from: positive(expected)).isEmpty)
-    }
+    return positive(expected)
+  }
+
+  private static func positive(_ values: Floats) -> Floats {
+    Floats(values.map { $0 == 0 ? 0 : $0 })
   }
 }
