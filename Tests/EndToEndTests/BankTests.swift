@@ -221,6 +221,32 @@ struct BankTests {
     #expect(!workshop.exists("y.bank"))
   }
 
+  @Test("Experts with tensors of other shapes, or without some, are remarked upon")
+  func otherShapes() async throws {
+    var odd = TinyModel.llama(vocabulary: 12).tuned(5, by: 0.01)
+    odd["model.norm.weight"] = nil
+    try odd.write("odd", in: workshop)
+    let arguments = [
+      "bank", "create", "--base", "base", "--expert", "cars=cars", "--expert", "odd=odd", "--codec",
+      "tvq", "--output",
+    ]
+    let made = try await workshop.start(arguments + ["odd.bank"]).end()
+    expect(made, ends: 0)
+    for words in [
+      "lm_head.weight [12, 8] instead of [10, 8]", "lacks tensors of the base: model.norm.weight.",
+    ] {
+      #expect(made.errors.contains(words), "\(made.errors)")
+    }
+    #expect(!made.errors.contains("'cars'"))
+    let quiet = try await workshop.start(arguments + ["quiet.bank", "--quiet"]).end()
+    #expect(quiet.errors.isEmpty, "\(quiet.errors)")
+    // What was stored is what the expert has.
+    _ = try await run(
+      "bank", "extract", "odd.bank", "--expert", "odd", "--base", "base", "--output", "back")
+    let shown = try await run("inspect", "back", "--json")
+    #expect(!shown.output.contains("\"model.norm.weight\""))
+  }
+
   @Test("A flipped bit is found and named")
   func flippedBit() async throws {
     try await create()

@@ -187,6 +187,9 @@ struct InspectCommand: AsyncParsableCommand {
       separator: ", ")
     Console.result(
       "\(findings.count) tensors, \(elements) elements (\(mix)), \(ByteSize.text(bytes))")
+    if check, findings.allSatisfy({ ($0.nonFinite ?? 0) == 0 }) {
+      Console.result("no element is infinite or not a number")
+    }
     if let configuration = input.configuration {
       let kind = configuration.architectures.first ?? configuration.modelType ?? "unknown"
       Console.result("architecture \(kind)")

@@ -27,6 +27,7 @@ struct BankBuildingOptions: ParsableArguments {
     _ write: (BankBuilder, Inputs) async throws(TinctureError) -> Int
   ) async throws(TinctureError) {
     let inputs = try open()
+    if !display.quiet { try remark(inputs) }
     let progress = BankProgress(isQuiet: display.quiet)
     defer { progress.close() }
     let builder = BankBuilder(
@@ -36,6 +37,15 @@ struct BankBuildingOptions: ParsableArguments {
     let bytes = try await write(builder, inputs)
     progress.close()
     try BankSummary.report(path, bytes, display)
+  }
+
+  /// Says what of the experts cannot be coded as a difference.
+  private func remark(_ inputs: Inputs) throws(TinctureError) {
+    for (name, model) in inputs.experts {
+      for line in try BankRemarks(model, against: inputs.base).lines(of: name) {
+        Console.remark("note: \(line)")
+      }
+    }
   }
 
   private func open() throws(TinctureError) -> Inputs {
