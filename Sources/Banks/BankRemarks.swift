@@ -27,6 +27,7 @@ public struct BankRemarks: Sendable {
   /// A line for each kind of difference.
   ///
   /// - Parameter expert: The expert's name.
+  /// - Returns: Sentences for the user, none where nothing differs.
   public func lines(of expert: String) -> [String] {
     var lines: [String] = []
     if !reshaped.isEmpty {

@@ -128,7 +128,7 @@ TINCTURE_KERNEL double tincture_tridiagonal_vectors(
     for (int turn = 0; turn < 3; turn++) {
       if (turn > 0) solve_lower(n, rows, x);
       solve_upper(n, rows, x, &sum);
-      for (size_t l = 0; l < lanes; l++) factor[l] = 1 / __builtin_sqrt(sum[l]);
+      factor = 1 / __builtin_elementwise_sqrt(sum);
       if (turn < 2) {
         for (size_t i = 0; i < n; i++) x[i] *= factor;
       }
