@@ -175,7 +175,13 @@ struct TaskMaskTests {
   func flexibleMasks(inner: String) async throws {
     let (base, tuned) = try prepare(
       "flexmerge", models: 4, "inner: \(inner), size: 2.2, order: cluster", .f32)
-    _ = try await run("merge", "recipe.yaml", "merged")
+    let said = try await run("merge", "recipe.yaml", "merged")
+    #expect(said.output.contains(" for single tasks, in "), "\(said.output)")
+    let again = try await run("merge", "recipe.yaml", "merged", "--force", "--json")
+    let report = try #require(
+      JSONSerialization.jsonObject(with: Data(again.output.utf8)) as? [String: Any])
+    let bank = try #require(workshop.bytes("merged")["tasks.bank"]?.count)
+    #expect(try #require(report["task_bytes"] as? Int) >= bank && bank > 0)
     _ = try await run("bank", "verify", "merged/tasks.bank")
     if inner == "emr" {
       try workshop.write(

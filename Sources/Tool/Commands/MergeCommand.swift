@@ -83,6 +83,7 @@ struct MergeCommand: AsyncParsableCommand {
 
   private func show(_ reports: [MergeReport], _ output: FilePath, seconds: Double) {
     guard let last = reports.last else { return }
+    let taskBytes = Self.taskBytes(in: output)
     if display.json {
       let document = JSONValue.object(
         JSONObject([
@@ -91,13 +92,23 @@ struct MergeCommand: AsyncParsableCommand {
           ("resumed_steps", .integer(last.resumedSteps)),
           ("input_bytes", .integer(last.inputBytes)),
           ("output_bytes", .integer(last.outputBytes)),
+          ("task_bytes", .integer(taskBytes)),
           ("peak_bytes", .integer(last.peakBytes)),
           ("seconds", .number(ByteSize.decimal(seconds, 3))),
         ]))
       Console.result(document.text())
     } else {
+      let tasks = taskBytes > 0 ? ", and \(ByteSize.text(taskBytes)) for single tasks," : ""
       Console.result(
-        "\(output): \(ByteSize.text(last.outputBytes)) in \(ByteSize.decimal(seconds, 1)) s")
+        "\(output): \(ByteSize.text(last.outputBytes))\(tasks) in \(ByteSize.decimal(seconds, 1)) s"
+      )
+    }
+  }
+
+  /// The size of the files for single tasks beside a merged model.
+  private static func taskBytes(in output: FilePath) -> Int {
+    [TaskParts.fileName, Mixture.fileName, TaskMasks.fileName].reduce(0) { sum, name in
+      sum + ((try? InputFile(opening: output.appending(name)))?.size ?? 0)
     }
   }
 }

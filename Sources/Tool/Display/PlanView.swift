@@ -137,6 +137,7 @@ struct PlanView {
         ("statistics", .array(statistics.files.map { .string($0) })),
         ("files", .array(plan.layout.files.map { .string($0.name) })),
         ("beside", .array(plan.sidecars.map { .string($0.path) })),
+        ("makes_task_parts", .bool(plan.method.info.makesParts)),
         ("notes", .array(plan.notes.map { .string($0) })),
         ("tensors", .array(tensors)),
       ]))
