@@ -6,7 +6,24 @@ struct TinctureCommand: AsyncParsableCommand {
   static func main() async {
     LibTorch.limitSpinning()
     FreedMemory.allowKeeping()
-    await main(nil)
+    do {
+      var command = try parseAsRoot()
+      if var command = command as? any AsyncParsableCommand {
+        try await command.run()
+      } else {
+        try command.run()
+      }
+    } catch { end(error) }
+  }
+
+  /// Ends the program; misuse is told as everything else is that goes wrong.
+  private static func end(_ error: any Error) -> Never {
+    guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
+    let message = fullMessage(for: error)
+    let prefix = "Error: "
+    Console.remark(
+      message.hasPrefix(prefix) ? "error: " + message.dropFirst(prefix.count) : message)
+    exit(withError: ExitCode.validationFailure)
   }
 
   static let configuration = CommandConfiguration(

@@ -68,6 +68,15 @@ struct CommandTests {
     #expect(run.errors.contains("density must be between 0 and 1, not 30"))
   }
 
+  @Test(
+    "Misuse is told like every other error", arguments: [["plan", "--nope"], ["merge"], ["x"]])
+  func misuse(arguments: [String]) async throws {
+    let run = try await workshop.start(arguments).end()
+    expect(run, ends: 64)
+    #expect(run.errors.hasPrefix("error: ") && run.errors.contains("\nUsage: tincture"))
+    #expect(run.output.isEmpty)
+  }
+
   // MARK: inspect
 
   @Test("Inspect shows types, shapes and sizes")
