@@ -9,6 +9,8 @@ extension Backend {
   /// orthonormal to a modest multiple of n ε. Where more than half of the vectors are wanted, where a library
   /// lacks a step or a step fails, all are computed.
   ///
+  /// Parlett 1998, The Symmetric Eigenvalue Problem, chapters 3 and 4.
+  ///
   /// - Parameters:
   ///   - a: The matrix. It must equal its transpose up to √ε of its largest element; the lower triangle
   ///     counts.

@@ -18,7 +18,10 @@ struct TinctureCommand: AsyncParsableCommand {
 
   /// Ends the program; misuse is told as everything else is that goes wrong.
   private static func end(_ error: any Error) -> Never {
-    guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
+    // What commands report themselves comes as a mere status.
+    guard exitCode(for: error) == .validationFailure, !(error is ExitCode) else {
+      exit(withError: error)
+    }
     let message = fullMessage(for: error)
     let prefix = "Error: "
     Console.remark(

@@ -66,6 +66,7 @@ struct CommandTests {
       "--set", "density=30")
     expect(run, ends: 64)
     #expect(run.errors.contains("density must be between 0 and 1, not 30"))
+    #expect(!run.errors.hasSuffix("\n\n"))
   }
 
   @Test(

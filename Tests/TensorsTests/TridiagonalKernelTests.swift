@@ -1,6 +1,5 @@
 import Testing
-
-@testable import TinctureTensors
+import TinctureTensors
 
 @Suite("Kernels for tridiagonal matrices")
 struct TridiagonalKernelTests {

@@ -188,7 +188,10 @@ struct InspectCommand: AsyncParsableCommand {
     Console.result(
       "\(findings.count) tensors, \(elements) elements (\(mix)), \(ByteSize.text(bytes))")
     if check, findings.allSatisfy({ ($0.nonFinite ?? 0) == 0 }) {
-      Console.result("no element is infinite or not a number")
+      let unread = findings.count { $0.nonFinite == nil }
+      Console.result(
+        "no element is infinite or not a number"
+          + (unread > 0 ? "; \(unread) tensors hold no floating-point numbers that are read" : ""))
     }
     if let configuration = input.configuration {
       let kind = configuration.architectures.first ?? configuration.modelType ?? "unknown"
