@@ -25,7 +25,7 @@ extension Backend {
     try Checks.finite(a, "an eigenvalue decomposition")
     try Checks.symmetric(a, "An eigenvalue decomposition")
     let n = a.rows
-    if 2 * count <= n, count > 0, let found = leading(a, count) { return found }
+    if 2 * count <= n, count > 0, let found = leading(a, count, .double) { return found }
     var all = try eigh(a)
     guard count < n else { return all }
     all.vectors = all.vectors.columns(0..<count)
@@ -33,9 +33,29 @@ extension Backend {
     return all
   }
 
+  /// Computes eigenvalues of a symmetric matrix in double precision and their vectors in single precision.
+  ///
+  /// As ``eigh(_:leading:)``, but vectors are orthonormal to a modest multiple of single precision's ε only, and so
+  /// all of them are found in this way, faster than by divide and conquer.
+  ///
+  /// - Parameters:
+  ///   - a: The matrix, exactly symmetric.
+  ///   - count: How many are wanted, from 1 to all.
+  /// - Returns: The largest eigenvalues, descending, and their vectors as columns.
+  /// - Throws: An error if the matrix is not finite, or the library fails.
+  /// - Complexity: 4/3 n³ for the reflections, and O(n² count).
+  public func eighInSingle(
+    _ a: Matrix<Double>, leading count: Int
+  ) throws(TinctureError) -> (values: [Double], vectors: Matrix<Float>) {
+    try Checks.finite(a, "an eigenvalue decomposition")
+    let found =
+      if let found = leading(a, count, .single) { found } else { try eigh(a, leading: count) }
+    return (found.values, found.vectors.converted(to: Float.self))
+  }
+
   /// The largest eigenvalues and their vectors; nil where that way is not possible.
   private func leading<Element: MatrixElement>(
-    _ a: Matrix<Element>, _ count: Int
+    _ a: Matrix<Element>, _ count: Int, _ precision: Precision
   ) -> EigenDecomposition<Element>? {
     let routines = Element.precision == .single ? single : double
     guard let steps = routines.leading, 64 * a.rows < Int(Int32.max) else { return nil }
@@ -62,7 +82,7 @@ extension Backend {
       let tridiagonal = TridiagonalMatrix(
         diagonal: numbers[..<n].map { Double($0) },
         beside: numbers[n..<2 * n - 1].map { Double($0) }),
-      let found = tridiagonal.leading(count, self)
+      let found = tridiagonal.leading(count, self, precision)
     else { return nil }
     var vectors = found.vectors.converted(to: Element.self)
     vectors.write { z in

@@ -31,9 +31,7 @@ extension Matrix {
       }
     }
   }
-}
 
-extension Matrix<Double> {
   /// Adds a multiple of elements that follow each other, row after row.
   ///
   /// - Parameters:
@@ -45,11 +43,13 @@ extension Matrix<Double> {
     write { target in
       values.withUnsafeBufferPointer {
         guard let source = $0.baseAddress else { return }
-        Loops.add(source, times: factor, toDouble: target + start, $0.count)
+        Loops.add(source, times: factor, rounding: target + start, $0.count)
       }
     }
   }
+}
 
+extension Matrix<Double> {
   /// Adds a multiple of a matrix of the same extents and any precision.
   ///
   /// - Parameters:

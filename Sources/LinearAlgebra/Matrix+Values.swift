@@ -81,6 +81,24 @@ extension Matrix {
     return result
   }
 
+  /// Columns in an order of their own.
+  ///
+  /// - Parameter order: Their numbers, counted from zero.
+  /// - Returns: A matrix of its own.
+  func columns(_ order: [Int]) -> Matrix {
+    var result = Matrix(uninitialisedRows: rows, columns: order.count)
+    result.write { target in
+      read { source in
+        for i in 0..<rows {
+          for (j, column) in order.enumerated() {
+            target[i * order.count + j] = source[i * columns + column]
+          }
+        }
+      }
+    }
+    return result
+  }
+
   /// The same numbers as another type; narrowing rounds to nearest, ties to even.
   ///
   /// - Parameter type: The type.
@@ -150,6 +168,22 @@ extension Matrix {
     precondition(factors.count == rows, "\(factors.count) factors do not fit \(rows) rows.")
     let (rows, columns) = (self.rows, self.columns)
     write { Loops.scaleRows($0, rows: rows, columns: columns, by: factors) }
+  }
+
+  /// The inner product of each row with the same row of a matrix of the same extents, in double precision.
+  ///
+  /// - Parameter other: The matrix.
+  /// - Returns: The diagonal of A Bᵀ.
+  /// - Complexity: O(rows · columns).
+  public func rowProducts(with other: Matrix) -> [Double] {
+    precondition(
+      other.rows == rows && other.columns == columns,
+      "A \(other.rows) × \(other.columns) matrix has other rows than a \(rows) × \(columns) one.")
+    return read { x in
+      other.read { y in
+        (0..<rows).map { Loops.dot(x + $0 * columns, y + $0 * columns, columns) }
+      }
+    }
   }
 
   /// Adds a multiple of a matrix of the same extents.

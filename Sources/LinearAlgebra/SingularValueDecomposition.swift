@@ -42,6 +42,17 @@ public struct SVD<Element: MatrixElement>: Sendable {
       vt: vt.rows(0..<rank))
   }
 
+  /// The same decomposition as another type; narrowing rounds to nearest.
+  ///
+  /// - Parameter type: The type.
+  /// - Returns: The converted decomposition.
+  public func converted<Target: MatrixElement>(to type: Target.Type) -> SVD<Target> {
+    if let same = self as? SVD<Target> { return same }
+    return SVD<Target>(
+      u: u.converted(to: type), singularValues: singularValues.map { Target($0) },
+      vt: vt.converted(to: type))
+  }
+
   /// How many singular values exceed a share of the largest.
   ///
   /// - Parameter tolerance: The share; by default what rounding leaves of a zero, max(m, n) · ε.

@@ -30,10 +30,13 @@ struct TridiagonalMatrix {
   /// - Parameters:
   ///   - count: How many, from 1 to the number of rows.
   ///   - algebra: The library.
-  /// - Returns: Eigenvalues wrong by a modest multiple of ε ‖T‖₂, vectors orthonormal to a modest multiple of n ε; nil
-  ///   where vectors of very many close eigenvalues could not be told apart.
+  ///   - precision: How orthonormal the vectors must be.
+  /// - Returns: Eigenvalues wrong by a modest multiple of ε ‖T‖₂, vectors orthonormal to a modest multiple of n ε or of
+  ///   single precision's; nil where vectors of very many close eigenvalues could not be told apart.
   /// - Complexity: O(n count) for eigenvalues and vectors, O(n count²) for products of the vectors.
-  func leading(_ count: Int, _ algebra: Backend) -> (values: [Double], vectors: Matrix<Double>)? {
+  func leading(
+    _ count: Int, _ algebra: Backend, _ precision: Precision = .double
+  ) -> (values: [Double], vectors: Matrix<Double>)? {
     let n = diagonal.count
     var values = leadingValues(count)
     let shifts = Self.shifts(values)
@@ -43,7 +46,10 @@ struct TridiagonalMatrix {
         diagonal.span, beside: beside.span, values: shifts.span, into: &$0)
     }
     guard residual <= tolerance else { return nil }
-    guard let found = try? orthonormal(vectors, algebra) else { return nil }
+    var found: Matrix<Double>?
+    if precision == .single { found = try? orthonormalInSingle(vectors, algebra) }
+    if found == nil { found = try? orthonormal(vectors, algebra) }
+    guard let found else { return nil }
     for index in values.indices { values[index] *= unit }
     return (values, found)
   }
@@ -87,6 +93,22 @@ struct TridiagonalMatrix {
       diagonal.span, squares: squares.span, within: low...high, from: n - count, into: &span)
     return values
   }
+
+  /// The nearest orthonormal vectors as far as single precision tells, as rows; nil where they are not near.
+  private func orthonormalInSingle(
+    _ vectors: Matrix<Double>, _ algebra: Backend
+  ) throws(TinctureError) -> Matrix<Double>? {
+    let single = vectors.converted(to: Float.self)
+    var products = try algebra.gram(single, of: .rows)
+    for index in 0..<products.rows { products[index, index] -= 1 }
+    guard products.largestMagnitude <= Self.firstOrderInSingle else { return nil }
+    var result = single
+    try algebra.multiply(products, single, scale: -0.5, into: &result)
+    return result.converted(to: Double.self)
+  }
+
+  /// Up to here squares of a distance from orthonormal vectors are nothing but single precision's rounding.
+  private static let firstOrderInSingle: Float = 1e-4
 
   /// The nearest orthonormal vectors, as rows.
   ///

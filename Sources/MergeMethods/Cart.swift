@@ -46,7 +46,7 @@ public struct Cart: MergeMethod {
     guard try inputs.isFinite() else {
       return try inputs.produce(ontoBase: .notANumber(inputs.step.shape), times: 1)
     }
-    let models = try TaskMatrices(inputs, shares.map { _ in 1 })
+    let models = try TaskMatrices<Double>(inputs, shares.map { _ in 1 })
     var mean = try models.sum()
     mean.scale(by: share)
     var result = mean

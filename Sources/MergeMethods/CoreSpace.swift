@@ -75,11 +75,11 @@ public struct CoreSpace: MergeMethod {
     guard try inputs.isFinite() else {
       return try inputs.produce(ontoBase: .notANumber(inputs.step.shape), times: 1)
     }
-    let tasks = try TaskMatrices(inputs, weights)
+    let tasks = try TaskMatrices<Double>(inputs, weights)
     var factors: [Factors] = []
     for model in 0..<tasks.count { factors.append(try Self.factors(model, weights[model], tasks)) }
     guard factors.contains(where: { $0.up.columns > 0 }) else {
-      return try inputs.produce(ontoBase: nil, times: 1)
+      return try inputs.produceBase()
     }
     let algebra = tasks.algebra
     let ups = try algebra.svd(.joined(factors.map(\.up), rows: tasks.rows))
@@ -107,7 +107,7 @@ public struct CoreSpace: MergeMethod {
   }
 
   private static func factors(
-    _ model: Int, _ weight: Double, _ tasks: TaskMatrices
+    _ model: Int, _ weight: Double, _ tasks: TaskMatrices<Double>
   ) throws(TinctureError) -> Factors {
     let (rows, columns) = (tasks.rows, tasks.columns)
     if let given = try tasks.inputs.lowRankFactors(model: model) {

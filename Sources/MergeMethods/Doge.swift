@@ -90,7 +90,7 @@ public struct Doge: MergeMethod {
   public func merge(_ inputs: MergeInputs, state: State) throws(TinctureError) {
     guard inputs.isMatrix else {
       guard inputs[Self.others] == "mean" else {
-        return try inputs.produce(ontoBase: nil, times: 1)
+        return try inputs.produceBase()
       }
       let shares = inputs.step.models.map { _ in 1 / Double(inputs.modelCount) }
       return try inputs.produceCombination(shares, base: 1, .taskVectors)
@@ -98,7 +98,7 @@ public struct Doge: MergeMethod {
     guard try inputs.isFinite() else {
       return try inputs.produce(ontoBase: .notANumber(inputs.step.shape), times: 1)
     }
-    let tasks = try TaskMatrices(inputs, [Double](repeating: 1, count: inputs.modelCount))
+    let tasks = try TaskMatrices<Double>(inputs, [Double](repeating: 1, count: inputs.modelCount))
     let descent = try ProjectedDescent(tasks)
     let change = try descent.change()
     let density = inputs[Self.density]

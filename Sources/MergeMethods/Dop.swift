@@ -87,7 +87,7 @@ public struct Dop: MergeMethod {
       return try inputs.produce(ontoBase: .notANumber(inputs.step.shape), times: 1)
     }
     let weights = [Double](repeating: 1, count: inputs.modelCount)
-    let tasks = try TaskMatrices(inputs, weights)
+    let tasks = try TaskMatrices<Double>(inputs, weights)
     var merged = try tasks.read(0)
     for model in 1..<max(1, tasks.count) {
       let task = try tasks.read(model)
@@ -105,7 +105,7 @@ public struct Dop: MergeMethod {
   }
 
   private static func joined(
-    _ merged: Matrix<Double>, _ task: Matrix<Double>, _ tasks: TaskMatrices
+    _ merged: Matrix<Double>, _ task: Matrix<Double>, _ tasks: TaskMatrices<Double>
   ) throws(TinctureError) -> Matrix<Double> {
     var mean = merged
     mean.add(task)
@@ -133,7 +133,7 @@ public struct Dop: MergeMethod {
 
   /// The singular directions that count.
   private static func used(
-    _ task: Matrix<Double>, _ tasks: TaskMatrices
+    _ task: Matrix<Double>, _ tasks: TaskMatrices<Double>
   ) throws(TinctureError) -> SVD<Double> {
     let svd = try tasks.decompose(task)
     let isKept = tasks.inputs[crossing] == "kept"

@@ -106,7 +106,7 @@ public struct Esm: MergeMethod {
 
   /// The merged task vector of a matrix without α; nil for zero.
   static func merged(
-    _ tasks: TaskMatrices, _ state: State
+    _ tasks: TaskMatrices<Double>, _ state: State
   ) throws(TinctureError) -> Matrix<Double>? {
     guard var merged = try joined(tasks) else { return nil }
     merged.scale(by: state.factors[tasks.inputs.step.name] ?? 1)
@@ -114,12 +114,13 @@ public struct Esm: MergeMethod {
   }
 
   private static func joined(_ inputs: MergeInputs) throws(TinctureError) -> Matrix<Double>? {
-    try joined(TaskMatrices(inputs, inputs[Spectral.weight]))
+    try joined(TaskMatrices<Double>(inputs, inputs[Spectral.weight]))
   }
 
-  private static func joined(_ tasks: TaskMatrices) throws(TinctureError) -> Matrix<Double>? {
+  private static func joined(_ tasks: TaskMatrices<Double>) throws(TinctureError) -> Matrix<Double>?
+  {
     guard let statistics = tasks.inputs.step.statistics.first else {
-      return try TsvM.joined(tasks)
+      return try TsvM().merged(tasks)
     }
     let isTurned = statistics.isInputMajor
     let (rows, columns) = isTurned ? (tasks.columns, tasks.rows) : (tasks.rows, tasks.columns)

@@ -93,7 +93,7 @@ public struct EsmPlusPlus: MergeMethod {
     guard !inputs.step.extras.isEmpty else { return }
     merged?.scale(by: inputs[Spectral.alpha])
     let isFinite = try inputs.isFinite()
-    let tasks = try TaskMatrices(inputs, [Double](repeating: 1, count: inputs.modelCount))
+    let tasks = try TaskMatrices<Double>(inputs, [Double](repeating: 1, count: inputs.modelCount))
     let rank = inputs.step.extras[1].tensor.shape.extents[1]
     var prototypes: [Float] = []
     for model in 0..<inputs.modelCount {

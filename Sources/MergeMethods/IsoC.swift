@@ -20,6 +20,7 @@ public struct IsoC: MergeMethod {
     base: .required, models: 1...Int.max, streaming: .tensor,
     parameters: [
       Spectral.weight, Spectral.alpha, Spectral.matrices, Spectral.nullSpace, Spectral.tolerance,
+      Spectral.precision,
     ])
 
   /// Creates the method.
@@ -32,27 +33,37 @@ public struct IsoC: MergeMethod {
   public func workingMemory(_ parameters: ResolvedParameters, _ scope: WorkingScope)
     -> WorkingMemory
   {
-    Spectral.memory(parameters, scope, matrices: 2, factors: 1, squares: 0)
+    Spectral.memory(
+      parameters, scope, Spectral.precision(parameters, scope.shape), matrices: 2, factors: 1,
+      squares: 0)
   }
 
   /// Makes one tensor.
   public func merge(_ inputs: MergeInputs, state: Void) throws(TinctureError) {
-    try inputs.mergeMatrices { (tasks) throws(TinctureError) in
-      let sum = try tasks.sum()
-      guard sum.largestMagnitude > 0 else { return nil }
-      guard !Spectral.completes(inputs.step.parameters) else {
-        return try Self.flattened(tasks.decompose(sum), of: tasks)
-      }
-      return try tasks.algebra.isotropic(sum, keepingAbove: inputs[Spectral.tolerance])
-    }
+    try inputs.mergeMatrices(by: self)
   }
 
   /// mean(σ) U Vᵀ.
-  static func flattened(
-    _ svd: SVD<Double>, of tasks: TaskMatrices
-  ) throws(TinctureError) -> Matrix<Double> {
+  static func flattened<Element: MatrixElement>(
+    _ svd: SVD<Element>, of tasks: TaskMatrices<Element>
+  ) throws(TinctureError) -> Matrix<Element> {
     var result = try tasks.algebra.multiply(svd.u, svd.vt)
-    result.scale(by: svd.singularValues.reduce(0, +) / Double(tasks.smallerExtent))
+    let sum = svd.singularValues.reduce(0) { $0 + Double($1) }
+    result.scale(by: Element(sum / Double(tasks.smallerExtent)))
     return result
+  }
+}
+
+extension IsoC: MatrixRule {
+  /// mean(σ) U Vᵀ of the sum.
+  func merged<Element: MatrixElement>(
+    _ tasks: TaskMatrices<Element>
+  ) throws(TinctureError) -> Matrix<Element>? {
+    let sum = try tasks.sum()
+    guard sum.largestMagnitude > 0 else { return nil }
+    guard !Spectral.completes(tasks.inputs.step.parameters) else {
+      return try Self.flattened(tasks.decompose(sum), of: tasks)
+    }
+    return try tasks.algebra.isotropic(sum, keepingAbove: tasks.inputs[Spectral.tolerance])
   }
 }

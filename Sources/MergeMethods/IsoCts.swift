@@ -30,7 +30,7 @@ public struct IsoCts: MergeMethod {
     base: .required, models: 1...Int.max, streaming: .tensor,
     parameters: [
       Spectral.weight, Spectral.alpha, fraction, Spectral.matrices, Spectral.nullSpace,
-      Spectral.tolerance,
+      Spectral.tolerance, Spectral.precision,
     ])
 
   /// Creates the method.
@@ -43,30 +43,14 @@ public struct IsoCts: MergeMethod {
   public func workingMemory(_ parameters: ResolvedParameters, _ scope: WorkingScope)
     -> WorkingMemory
   {
-    Spectral.memory(parameters, scope, matrices: 2, factors: 5, squares: 5)
+    Spectral.memory(
+      parameters, scope, Spectral.precision(parameters, scope.shape), matrices: 2, factors: 5,
+      squares: 5)
   }
 
   /// Makes one tensor.
   public func merge(_ inputs: MergeInputs, state: Void) throws(TinctureError) {
-    try inputs.mergeMatrices { (tasks) throws(TinctureError) in
-      let own = Self.ownDirections(
-        of: tasks.smallerExtent, tasks: tasks.count, fraction: inputs[Self.fraction])
-      let common = tasks.smallerExtent - own * tasks.count
-      let sum = try tasks.sum()
-      // Where task vectors cancel each other there is nothing in common.
-      let shared = try sum.largestMagnitude > 0 ? CommonSpace(sum, rank: common, of: tasks) : nil
-      guard own > 0 else {
-        guard let shared else { return nil }
-        return try IsoC.flattened(shared.svd, of: tasks)
-      }
-      var parts: [SVD<Double>] = []
-      for model in 0..<tasks.count {
-        if let part = try Self.remainder(model, beside: shared, rank: own, of: tasks) {
-          parts.append(part)
-        }
-      }
-      return try Self.joined(tasks: parts, common: shared.map { [$0.svd] } ?? [], of: tasks)
-    }
+    try inputs.mergeMatrices(by: self)
   }
 
   /// How many directions each task has of its own.
@@ -77,9 +61,9 @@ public struct IsoCts: MergeMethod {
   }
 
   /// What a task vector has outside of the common left vectors; nil for nothing but rounding.
-  private static func remainder(
-    _ model: Int, beside common: CommonSpace?, rank: Int, of tasks: TaskMatrices
-  ) throws(TinctureError) -> SVD<Double>? {
+  private static func remainder<Element: MatrixElement>(
+    _ model: Int, beside common: CommonSpace<Element>?, rank: Int, of tasks: TaskMatrices<Element>
+  ) throws(TinctureError) -> SVD<Element>? {
     let task = try tasks.read(model)
     let least = tasks.inputs[Spectral.tolerance] * task.frobeniusNorm
     guard Spectral.completes(tasks.inputs.step.parameters) else {
@@ -88,20 +72,20 @@ public struct IsoCts: MergeMethod {
         if let common { try common.remainder(of: task, rank: rank, tasks) } else {
           try tasks.decompose(task, rank: rank)
         }
-      return part.prefix(part.singularValues.prefix { $0 > least }.count)
+      return part.prefix(part.singularValues.prefix { Double($0) > least }.count)
     }
     return try tasks.decompose(common?.without(task, tasks.algebra) ?? task, rank: rank)
   }
 
   /// mean(σ) polar(U) polar(V).
-  private static func joined(
-    tasks parts: [SVD<Double>], common: [SVD<Double>], of tasks: TaskMatrices
-  ) throws(TinctureError) -> Matrix<Double>? {
+  private static func joined<Element: MatrixElement>(
+    tasks parts: [SVD<Element>], common: [SVD<Element>], of tasks: TaskMatrices<Element>
+  ) throws(TinctureError) -> Matrix<Element>? {
     guard !(parts + common).isEmpty else { return nil }
     let algebra = tasks.algebra
     let all = JoinedDirections(parts + common)
-    let mean = all.values.reduce(0, +) / Double(tasks.smallerExtent)
-    var result: Matrix<Double>
+    let mean = all.values.reduce(0) { $0 + Double($1) } / Double(tasks.smallerExtent)
+    var result: Matrix<Element>
     if Spectral.completes(tasks.inputs.step.parameters) {
       result = try algebra.multiply(
         algebra.polarBySVD(all.u, nullSpace: .completed).factor,
@@ -109,17 +93,61 @@ public struct IsoCts: MergeMethod {
     } else {
       // The left vectors of tasks are orthogonal to the common ones, so that only theirs are turned.
       let own = parts.reduce(0) { $0 + $1.rank }
-      let left = try OrthonormalVectors(all.u.columns(0..<own), .columns, algebra)
-      let right = try OrthonormalVectors(all.vt, .rows, algebra)
-      let (count, root) = (all.values.count, right.root)
-      let core = Matrix.stacked(
-        [try algebra.multiply(left.root, root.rows(0..<own)), root.rows(own..<count)],
-        columns: count)
-      let turned = Matrix.joined(
-        [left.vectors, all.u.columns(own..<count)], rows: all.u.rows)
-      result = try algebra.multiply(algebra.multiply(turned, core), right.vectors)
+      let (turned, rest) = (all.u.columns(0..<own), all.u.columns(own..<all.values.count))
+      result = try Self.product(turned, beside: rest, all.vt, algebra)
     }
-    result.scale(by: mean)
+    result.scale(by: Element(mean))
     return result
+  }
+
+  /// [polar(U) | C] polar(V).
+  private static func product<Element: MatrixElement>(
+    _ own: Matrix<Element>, beside common: Matrix<Element>, _ right: Matrix<Element>,
+    _ algebra: Backend
+  ) throws(TinctureError) -> Matrix<Element> {
+    guard Element.precision == .double else {
+      let left = try algebra.polarInSingle(own.converted(to: Float.self), keepingAbove: 1e-7)
+      let turned = Matrix.joined(
+        [left.factor, common.converted(to: Float.self)], rows: own.rows)
+      let rows = try algebra.polarInSingle(right.converted(to: Float.self), keepingAbove: 1e-7)
+      return try algebra.multiply(turned, rows.factor).converted(to: Element.self)
+    }
+    let left = try OrthonormalVectors(own.converted(to: Double.self), .columns, algebra)
+    let right = try OrthonormalVectors(right.converted(to: Double.self), .rows, algebra)
+    let (count, root) = (right.root.rows, right.root)
+    let core = Matrix.stacked(
+      [
+        try algebra.multiply(left.root, root.rows(0..<own.columns)), root.rows(own.columns..<count),
+      ],
+      columns: count)
+    let turned = Matrix.joined(
+      [left.vectors, common.converted(to: Double.self)], rows: own.rows)
+    return try algebra.multiply(algebra.multiply(turned, core), right.vectors)
+      .converted(to: Element.self)
+  }
+}
+
+extension IsoCts: MatrixRule {
+  /// The directions of the sum and of the tasks beside them, joined.
+  func merged<Element: MatrixElement>(
+    _ tasks: TaskMatrices<Element>
+  ) throws(TinctureError) -> Matrix<Element>? {
+    let own = Self.ownDirections(
+      of: tasks.smallerExtent, tasks: tasks.count, fraction: tasks.inputs[Self.fraction])
+    let common = tasks.smallerExtent - own * tasks.count
+    let sum = try tasks.sum()
+    // Where task vectors cancel each other there is nothing in common.
+    let shared = try sum.largestMagnitude > 0 ? CommonSpace(sum, rank: common, of: tasks) : nil
+    guard own > 0 else {
+      guard let shared else { return nil }
+      return try IsoC.flattened(shared.svd, of: tasks)
+    }
+    var parts: [SVD<Element>] = []
+    for model in 0..<tasks.count {
+      if let part = try Self.remainder(model, beside: shared, rank: own, of: tasks) {
+        parts.append(part)
+      }
+    }
+    return try Self.joined(tasks: parts, common: shared.map { [$0.svd] } ?? [], of: tasks)
   }
 }

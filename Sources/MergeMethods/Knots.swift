@@ -97,10 +97,10 @@ public struct Knots: MergeMethod {
       return try inputs.produce(ontoBase: .notANumber(inputs.step.shape), times: 1)
     }
     guard let coordinates = try Self.coordinates(inputs, state.vectors) else {
-      return try inputs.produce(ontoBase: nil, times: 1)
+      return try inputs.produceBase()
     }
     let merged = combine(coordinates.tasks, inputs, state)
-    let delta = try Backend.shared.multiply(coordinates.u.converted(to: Double.self), merged)
+    let delta = try Backend.shared.multiply(coordinates.u, merged.converted(to: Float.self))
     try inputs.produce(ontoBase: delta, times: scale)
   }
 
@@ -110,7 +110,7 @@ public struct Knots: MergeMethod {
   ) throws(TinctureError) -> (u: Matrix<Float>, tasks: [Matrix<Float>])? {
     guard inputs.isMatrix, try inputs.isFinite() else { return nil }
     let weights = [Double](repeating: 1, count: inputs.modelCount)
-    let tasks = try TaskMatrices(inputs, weights)
+    let tasks = try TaskMatrices<Float>(inputs, weights)
     let kept = try store?.read(inputs.step, as: Float.self) { (numbers: Span<Float>) in
       Matrix(rows: tasks.rows, columns: numbers.count / tasks.rows, copying: numbers)
     }
@@ -118,25 +118,25 @@ public struct Knots: MergeMethod {
     if kept == nil { store?.keep(u.elements, for: inputs.step) }
     var found: [Matrix<Float>] = []
     for model in 0..<tasks.count {
-      let task = try tasks.read(model).converted(to: Float.self)
-      found.append(try tasks.algebra.multiply(u, task, transposing: .first))
+      found.append(try tasks.algebra.multiply(u, tasks.read(model), transposing: .first))
     }
     return (u, found)
   }
 
   /// The left singular vectors of all task vectors side by side; nil where nothing was changed.
-  private static func vectors(of tasks: TaskMatrices) throws(TinctureError) -> Matrix<Float>? {
+  private static func vectors(of tasks: TaskMatrices<Float>) throws(TinctureError) -> Matrix<Float>?
+  {
     let algebra = tasks.algebra
     var sum = Matrix<Double>(rows: tasks.rows, columns: tasks.rows)
     for model in 0..<tasks.count {
-      sum.add(try algebra.gram(tasks.read(model), of: .rows))
+      sum.add(try algebra.gramInDouble(tasks.read(model), of: .rows))
     }
-    let eigen = try algebra.eigh(sum)
+    let eigen = try algebra.eighInSingle(sum, leading: tasks.rows)
     // Squares below rounding are no singular values, whatever epsilon says.
     let epsilon = tasks.inputs[epsilon]
     let limit = max(epsilon * epsilon, 1e-14 * (eigen.values.first ?? 0))
     let rank = eigen.values.prefix { $0 > limit }.count
-    return rank > 0 ? eigen.vectors.columns(0..<rank).converted(to: Float.self) : nil
+    return rank > 0 ? eigen.vectors.columns(0..<rank) : nil
   }
 
   private func combine(

@@ -52,8 +52,8 @@ public struct Opcm: MergeMethod {
     source: "Tang et al. 2025, Merging Models on the Fly", link: "https://arxiv.org/abs/2501.09522",
     base: .required, models: 1...Int.max, streaming: .model,
     parameters: [
-      threshold, Spectral.matrices, Spectral.nullSpace, tolerance, mergedCount, mergedNorm,
-      mergedFactor,
+      threshold, Spectral.matrices, Spectral.nullSpace, tolerance, Spectral.precision, mergedCount,
+      mergedNorm, mergedFactor,
     ])
 
   /// Creates the method.
@@ -66,7 +66,9 @@ public struct Opcm: MergeMethod {
   public func workingMemory(_ parameters: ResolvedParameters, _ scope: WorkingScope)
     -> WorkingMemory
   {
-    var memory = Spectral.memory(parameters, scope, matrices: 2, factors: 3, squares: 2)
+    var memory = Spectral.memory(
+      parameters, scope, Spectral.precision(parameters, scope.shape), matrices: 2, factors: 3,
+      squares: 2)
     memory.vectors = 1
     return memory
   }
@@ -134,27 +136,35 @@ public struct Opcm: MergeMethod {
     guard try inputs.isFinite() else {
       return try inputs.produce(ontoBase: .notANumber(inputs.step.shape), times: state.factor)
     }
+    switch Spectral.precision(inputs.step.parameters, inputs.step.shape) {
+    case .single: try Self.produce(inputs, state, Float.self)
+    case .double: try Self.produce(inputs, state, Double.self)
+    }
+  }
+
+  /// Writes what the pass that found the norms has kept, or finds it again.
+  private static func produce<Element: MatrixElement>(
+    _ inputs: MergeInputs, _ state: State, _ type: Element.Type
+  ) throws(TinctureError) {
     let extents = inputs.step.shape.extents
     let stored = try state.merged?.read(
-      inputs.step, as: Double.self, count: inputs.step.shape.elementCount
+      inputs.step, as: Element.self, count: inputs.step.shape.elementCount
     ) { Matrix(rows: extents[0], columns: extents[1], copying: $0) }
-    var unused: [Double] = []
-    let merged = if let stored { stored } else { try Self.chain(inputs, &unused) }
+    let merged = if let stored { stored } else { try chain(inputs, type).merged }
     try inputs.produce(ontoBase: merged, times: state.factor)
   }
 
   private static func squaredNorms(
     _ inputs: MergeInputs, _ store: StepStore
   ) throws(TinctureError) -> (merged: Double, tasks: [Double]) {
-    var (merged, tasks) = (0.0, [Double]())
     if inputs.isMatrix {
       guard try inputs.isFinite() else { return (0, []) }
-      let merged = try chain(inputs, &tasks)
-      store.keep(merged.elements, for: inputs.step)
-      let norm = merged.frobeniusNorm
-      return (norm * norm, tasks)
+      switch Spectral.precision(inputs.step.parameters, inputs.step.shape) {
+      case .single: return try keptChain(inputs, store, Float.self)
+      case .double: return try keptChain(inputs, store, Double.self)
+      }
     }
-    tasks = [Double](repeating: 0, count: inputs.modelCount)
+    var (merged, tasks) = (0.0, [Double](repeating: 0, count: inputs.modelCount))
     let weights = weights(inputs).map { Float($0) }
     var sum = inputs.scratch()
     try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
@@ -170,12 +180,22 @@ public struct Opcm: MergeMethod {
     return (merged, tasks)
   }
 
-  /// The merged task vector before it is scaled; appends the squared norms of the task vectors.
-  private static func chain(
-    _ inputs: MergeInputs, _ squares: inout [Double]
-  ) throws(TinctureError) -> Matrix<Double> {
-    let tasks = try TaskMatrices(inputs, weights(inputs))
-    var merged = Matrix<Double>(rows: tasks.rows, columns: tasks.columns)
+  private static func keptChain<Element: MatrixElement>(
+    _ inputs: MergeInputs, _ store: StepStore, _ type: Element.Type
+  ) throws(TinctureError) -> (merged: Double, tasks: [Double]) {
+    let (merged, squares) = try chain(inputs, type)
+    store.keep(merged.elements, for: inputs.step)
+    let norm = merged.frobeniusNorm
+    return (norm * norm, squares)
+  }
+
+  /// The merged task vector before it is scaled, and the squared norms of the task vectors.
+  private static func chain<Element: MatrixElement>(
+    _ inputs: MergeInputs, _ type: Element.Type
+  ) throws(TinctureError) -> (merged: Matrix<Element>, squares: [Double]) {
+    let tasks = try TaskMatrices<Element>(inputs, weights(inputs))
+    var merged = Matrix<Element>(rows: tasks.rows, columns: tasks.columns)
+    var squares: [Double] = []
     for model in 0..<tasks.count {
       let task = try tasks.read(model)
       let norm = task.frobeniusNorm
@@ -183,23 +203,20 @@ public struct Opcm: MergeMethod {
       if merged.largestMagnitude > 0 { try removeInterference(of: task, from: &merged, tasks) }
       merged.add(task)
     }
-    return merged
+    return (merged, squares)
   }
 
   /// Subtracts from the merged task vector what a new one has in the directions that must be kept from it.
-  private static func removeInterference(
-    of task: Matrix<Double>, from merged: inout Matrix<Double>, _ tasks: TaskMatrices
+  private static func removeInterference<Element: MatrixElement>(
+    of task: Matrix<Element>, from merged: inout Matrix<Element>, _ tasks: TaskMatrices<Element>
   ) throws(TinctureError) {
     let svd = try tasks.decompose(merged)
     let algebra = tasks.algebra
     let images = try algebra.multiply(svd.u, task, transposing: .first)
-    let diagonal = (0..<svd.rank).map { index in
-      let (a, b) = (images.row(index), svd.vt.row(index))
-      return (0..<a.count).reduce(0.0) { $0 + a[$1] * b[$1] }
-    }
     var part = svd.vt
-    part.scaleRows(by: diagonal)
-    let kept = protectedCount(svd.singularValues, share: tasks.inputs[threshold])
+    part.scaleRows(by: images.rowProducts(with: svd.vt).map { Element($0) })
+    let kept = protectedCount(
+      svd.singularValues.map { Double($0) }, share: tasks.inputs[threshold])
     if kept > 0 {
       let leading = svd.vt.rows(0..<kept)
       var core = try algebra.multiply(images.rows(0..<kept), leading, transposing: .second)

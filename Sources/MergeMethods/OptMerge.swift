@@ -80,7 +80,9 @@ public struct OptMerge: MergeMethod {
     try inputs.mergeMatrices { (tasks) throws(TinctureError) in try Self.searched(tasks) }
   }
 
-  private static func searched(_ tasks: TaskMatrices) throws(TinctureError) -> Matrix<Double>? {
+  private static func searched(_ tasks: TaskMatrices<Double>) throws(TinctureError) -> Matrix<
+    Double
+  >? {
     let inputs = tasks.inputs
     let rank = max(1, tasks.smallerExtent / max(1, tasks.count))
     var sum = try tasks.sum()

@@ -56,7 +56,7 @@ public struct Resm: MergeMethod {
 
   /// Makes one tensor.
   public func merge(_ inputs: MergeInputs, state: Void) throws(TinctureError) {
-    try inputs.mergeMatrices { (tasks) throws(TinctureError) in
+    try inputs.mergeMatrices { (tasks: TaskMatrices<Double>) throws(TinctureError) in
       guard tasks.count > 1 else { return try tasks.read(0) }
       let traits = try Self.traits(inputs)
       let total = traits.reduce(0) { $0 + $1.weight }

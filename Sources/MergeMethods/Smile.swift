@@ -110,10 +110,10 @@ public struct Smile: MergeMethod {
     }
     // The base's own elements, and at the same time a check that all are finite.
     let isFinite = try inputs.isFinite()
-    try inputs.produce(ontoBase: nil, times: 1)
+    try inputs.produceBase()
     guard inputs.step.shape.rank == 2 else { return try writeBiases(inputs) }
     let weights = [Double](repeating: 1, count: inputs.modelCount)
-    let tasks = try TaskMatrices(inputs, weights)
+    let tasks = try TaskMatrices<Double>(inputs, weights)
     let gateShape = inputs.step.extras[0].tensor.shape
     let gateRank = gateShape.extents[0] / inputs.modelCount
     let rank = inputs.step.extras[1].tensor.shape.extents[1]
@@ -145,7 +145,7 @@ public struct Smile: MergeMethod {
 
   /// The decomposition of base and task vector together.
   private func wholeWeight(
-    _ task: Matrix<Double>, _ tasks: TaskMatrices
+    _ task: Matrix<Double>, _ tasks: TaskMatrices<Double>
   ) throws(TinctureError) -> SVD<Double> {
     var whole = task
     try tasks.inputs.scan(.values, models: 0..<0) { (block) throws(TinctureError) in

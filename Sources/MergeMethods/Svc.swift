@@ -80,7 +80,7 @@ public struct Svc: MergeMethod {
       return try inputs.produce(ontoBase: .notANumber(inputs.step.shape), times: 1)
     }
     let weights = [Double](repeating: 1, count: inputs.modelCount)
-    let tasks = try TaskMatrices(inputs, weights)
+    let tasks = try TaskMatrices<Double>(inputs, weights)
     var merged = try isGiven ? tasks.read(0) : tasks.sum()
     if !isGiven { merged.scale(by: scale) }
     let experts = isGiven ? 1..<tasks.count : 0..<tasks.count
@@ -94,7 +94,7 @@ public struct Svc: MergeMethod {
 
   /// Adds U diag(γ − 1) Uᵀ Δ.
   private func calibrate(
-    _ merged: inout Matrix<Double>, _ experts: Range<Int>, _ tasks: TaskMatrices
+    _ merged: inout Matrix<Double>, _ experts: Range<Int>, _ tasks: TaskMatrices<Double>
   ) throws(TinctureError) {
     let algebra = tasks.algebra
     let alpha = tasks.inputs[Self.alpha]

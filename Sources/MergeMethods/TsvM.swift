@@ -25,6 +25,7 @@ public struct TsvM: MergeMethod {
     base: .required, models: 1...Int.max, streaming: .tensor,
     parameters: [
       Spectral.weight, Spectral.alpha, Spectral.matrices, Spectral.nullSpace, Spectral.tolerance,
+      Spectral.precision,
     ])
 
   /// Creates the method.
@@ -37,30 +38,14 @@ public struct TsvM: MergeMethod {
   public func workingMemory(_ parameters: ResolvedParameters, _ scope: WorkingScope)
     -> WorkingMemory
   {
-    Spectral.memory(parameters, scope, matrices: 1, factors: 4, squares: 4)
+    Spectral.memory(
+      parameters, scope, Spectral.precision(parameters, scope.shape), matrices: 1, factors: 4,
+      squares: 4)
   }
 
   /// Makes one tensor.
   public func merge(_ inputs: MergeInputs, state: Void) throws(TinctureError) {
-    try inputs.mergeMatrices { (tasks) throws(TinctureError) in try Self.joined(tasks) }
-  }
-
-  /// The merged task vector of a matrix.
-  static func joined(_ tasks: TaskMatrices) throws(TinctureError) -> Matrix<Double>? {
-    guard tasks.count > 1 else { return try tasks.read(0) }
-    let rank = tasks.smallerExtent / tasks.count
-    guard rank > 0 else {
-      // Numbers that are not finite are noticed nevertheless.
-      _ = try tasks.sum()
-      return nil
-    }
-    var parts: [SVD<Double>] = []
-    for model in 0..<tasks.count {
-      let task = try tasks.read(model)
-      if task.largestMagnitude > 0 { parts.append(try tasks.decompose(task, rank: rank)) }
-    }
-    guard !parts.isEmpty else { return nil }
-    return try JoinedDirections(parts).orthogonalized(tasks)
+    try inputs.mergeMatrices(by: self)
   }
 
   /// Joins task vectors that are at hand, with the defaults of all parameters.
@@ -80,5 +65,27 @@ public struct TsvM: MergeMethod {
     }
     return parts.isEmpty
       ? nil : try JoinedDirections(parts).orthogonalized(algebra, completing: false)
+  }
+}
+
+extension TsvM: MatrixRule {
+  /// The leading directions of all tasks, joined.
+  func merged<Element: MatrixElement>(
+    _ tasks: TaskMatrices<Element>
+  ) throws(TinctureError) -> Matrix<Element>? {
+    guard tasks.count > 1 else { return try tasks.read(0) }
+    let rank = tasks.smallerExtent / tasks.count
+    guard rank > 0 else {
+      // Numbers that are not finite are noticed nevertheless.
+      _ = try tasks.sum()
+      return nil
+    }
+    var parts: [SVD<Element>] = []
+    for model in 0..<tasks.count {
+      let task = try tasks.read(model)
+      if task.largestMagnitude > 0 { parts.append(try tasks.decompose(task, rank: rank)) }
+    }
+    guard !parts.isEmpty else { return nil }
+    return try JoinedDirections(parts).orthogonalized(tasks)
   }
 }

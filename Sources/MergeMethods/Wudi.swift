@@ -84,7 +84,9 @@ public struct Wudi: MergeMethod {
     try inputs.mergeMatrices { (tasks) throws(TinctureError) in try Self.searched(tasks) }
   }
 
-  private static func searched(_ tasks: TaskMatrices) throws(TinctureError) -> Matrix<Double> {
+  private static func searched(_ tasks: TaskMatrices<Double>) throws(TinctureError) -> Matrix<
+    Double
+  > {
     var form = InterferenceForm(
       rows: tasks.rows, columns: tasks.columns, directionCount: tasks.count * tasks.rows,
       tasks.algebra)

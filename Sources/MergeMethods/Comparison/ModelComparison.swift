@@ -122,7 +122,7 @@ public struct ModelComparison: MergeMethod {
 
   private static func directions(_ inputs: MergeInputs) throws(TinctureError) -> Directions {
     let weights = [Double](repeating: 1, count: inputs.modelCount)
-    let tasks = try TaskMatrices(inputs, weights)
+    let tasks = try TaskMatrices<Double>(inputs, weights)
     let algebra = tasks.algebra
     var spectra: [SpectrumSummary] = []
     var leading: [SVD<Double>] = []

@@ -3,16 +3,16 @@ internal import TinctureMerging
 internal import TinctureTensors
 
 /// Singular vectors of several matrices side by side.
-struct JoinedDirections {
+struct JoinedDirections<Element: MatrixElement> {
   /// Left vectors as columns.
-  let u: Matrix<Double>
+  let u: Matrix<Element>
   /// Singular values.
-  let values: [Double]
+  let values: [Element]
   /// Right vectors as rows.
-  let vt: Matrix<Double>
+  let vt: Matrix<Element>
 
   /// Joins decompositions of matrices of one shape, at least one.
-  init(_ parts: [SVD<Double>]) {
+  init(_ parts: [SVD<Element>]) {
     u = .joined(parts.map(\.u), rows: parts.first?.u.rows ?? 0)
     values = parts.flatMap(\.singularValues)
     vt = .stacked(parts.map(\.vt), columns: parts.first?.vt.columns ?? 0)
@@ -22,7 +22,9 @@ struct JoinedDirections {
   ///
   /// With the Gram matrices G and H of columns of U and rows of V it is U (G^−½ diag(σ) H^−½) V. The published code
   /// takes the polar factors from singular values, which completes directions that are missing.
-  func orthogonalized(_ tasks: TaskMatrices) throws(TinctureError) -> Matrix<Double> {
+  func orthogonalized(
+    _ tasks: TaskMatrices<Element>
+  ) throws(TinctureError) -> Matrix<Element> {
     try orthogonalized(
       tasks.algebra, completing: Spectral.completes(tasks.inputs.step.parameters))
   }
@@ -30,17 +32,24 @@ struct JoinedDirections {
   /// The same, with or without the published code's arbitrary vectors.
   func orthogonalized(
     _ algebra: Backend, completing: Bool
-  ) throws(TinctureError) -> Matrix<Double> {
+  ) throws(TinctureError) -> Matrix<Element> {
     guard !completing else {
       var left = try algebra.polarBySVD(u, nullSpace: .completed).factor
       left.scaleColumns(by: values)
       return try algebra.multiply(left, algebra.polarBySVD(vt, nullSpace: .completed).factor)
     }
-    let left = try OrthonormalVectors(u, .columns, algebra)
-    let right = try OrthonormalVectors(vt, .rows, algebra)
+    guard Element.precision == .double else {
+      var left = try algebra.polarInSingle(u.converted(to: Float.self), keepingAbove: 1e-7).factor
+      left.scaleColumns(by: values.map { Float($0) })
+      let right = try algebra.polarInSingle(vt.converted(to: Float.self), keepingAbove: 1e-7).factor
+      return try algebra.multiply(left, right).converted(to: Element.self)
+    }
+    let left = try OrthonormalVectors(u.converted(to: Double.self), .columns, algebra)
+    let right = try OrthonormalVectors(vt.converted(to: Double.self), .rows, algebra)
     var core = left.root
-    core.scaleColumns(by: values)
+    core.scaleColumns(by: values.map { Double($0) })
     core = try algebra.multiply(core, right.root)
     return try algebra.multiply(algebra.multiply(left.vectors, core), right.vectors)
+      .converted(to: Element.self)
   }
 }

@@ -8,10 +8,10 @@ struct ProjectedDescent {
   let scales: [Double]
   private var models: [Matrix<Float>] = []
   private let shared: Matrix<Float>?
-  private let tasks: TaskMatrices
+  private let tasks: TaskMatrices<Double>
 
   /// Reads the task vectors and finds what they share.
-  init(_ tasks: TaskMatrices) throws(TinctureError) {
+  init(_ tasks: TaskMatrices<Double>) throws(TinctureError) {
     self.tasks = tasks
     let scale = tasks.inputs[Doge.scale]
     let rank = tasks.smallerExtent / max(1, tasks.count)

@@ -25,6 +25,20 @@ enum Spectral {
     "tolerance", default: 1e-6, in: .between(1e-7, 1),
     "Singular values up to this share of the largest count as zero.")
 
+  static let precision = Parameter<String>(
+    "precision", default: "single", of: ["single", "double"],
+    "How matrices of 256 rows and columns or more are decomposed; smaller ones always in double precision."
+  )
+
+  /// The precision that a matrix is merged in.
+  ///
+  /// Vectors that nothing determines are those of the double-precision decomposition.
+  static func precision(_ parameters: ResolvedParameters, _ shape: Shape) -> Precision {
+    let isLarge = shape.rank == 2 && shape.extents.allSatisfy { $0 >= 256 }
+    return isLarge && parameters[precision] == "single" && !completes(parameters)
+      ? .single : .double
+  }
+
   /// Whether matrices with the published code's weight for directions that nothing determines are wanted.
   static func completes(_ parameters: ResolvedParameters) -> Bool {
     parameters[nullSpace] == "reference"
@@ -35,20 +49,21 @@ enum Spectral {
   /// - Parameters:
   ///   - parameters: The values of the step.
   ///   - scope: The sizes of the step.
-  ///   - matrices: How many matrices of the tensor's shape are held at a time, in double precision.
+  ///   - precision: The precision of what is held; decompositions may need double precision in any case.
+  ///   - matrices: How many matrices of the tensor's shape are held at a time.
   ///   - factors: How many pairs of factors of full rank.
   ///   - squares: How many square matrices of the smaller extent.
   /// - Returns: The bytes, the largest decomposition included.
   static func memory(
-    _ parameters: ResolvedParameters, _ scope: WorkingScope, matrices: Int, factors: Int,
-    squares: Int
+    _ parameters: ResolvedParameters, _ scope: WorkingScope, _ precision: Precision = .double,
+    matrices: Int, factors: Int, squares: Int
   ) -> WorkingMemory {
     guard scope.shape.rank == 2, parameters[Self.matrices] else { return WorkingMemory() }
     let (rows, columns) = (scope.shape.extents[0], scope.shape.extents[1])
     let short = min(rows, columns)
     let decomposition = FactorizationMemory(rows: rows, columns: columns, precision: .double)
     let held = matrices * rows * columns + factors * short * (rows + columns)
-    let bytes = 8 * (held + squares * short * short)
+    let bytes = (precision == .single ? 4 : 8) * (held + squares * short * short)
     return WorkingMemory(
       bytes: bytes + (completes(parameters) ? decomposition.svd : decomposition.svdByGram))
   }
@@ -63,17 +78,47 @@ extension MergeInputs {
   /// - Parameter rule: Makes the merged task vector; nil is zero.
   /// - Throws: What `rule` throws, or `io`, or `checkpoint` for an element that is not finite.
   func mergeMatrices(
-    _ rule: (TaskMatrices) throws(TinctureError) -> Matrix<Double>?
+    _ rule: (TaskMatrices<Double>) throws(TinctureError) -> Matrix<Double>?
   ) throws(TinctureError) {
-    let alpha = self[Spectral.alpha]
-    let weights = self[Spectral.weight]
-    guard isMatrix else {
-      guard self[Spectral.others] == "mean" else { return try produce(ontoBase: nil, times: 1) }
-      let shares = weights.map { alpha * $0 / Double(modelCount) }
-      return try produceCombination(shares, base: 1, .taskVectors)
+    guard try isMergedAsMatrix() else { return }
+    let merged = try rule(TaskMatrices(self, self[Spectral.weight]))
+    try produce(ontoBase: merged, times: self[Spectral.alpha])
+  }
+
+  /// Merges a matrix by a method's rule in the precision that the parameters say, and any other tensor as
+  /// ``mergeMatrices(_:)`` does.
+  func mergeMatrices(by rule: some MatrixRule) throws(TinctureError) {
+    guard try isMergedAsMatrix() else { return }
+    let (weights, alpha) = (self[Spectral.weight], self[Spectral.alpha])
+    switch Spectral.precision(step.parameters, step.shape) {
+    case .single:
+      let merged = try rule.merged(TaskMatrices<Float>(self, weights))
+      try produce(ontoBase: merged, times: alpha)
+    case .double:
+      let merged = try rule.merged(TaskMatrices<Double>(self, weights))
+      try produce(ontoBase: merged, times: alpha)
     }
-    let merged = try isFinite() ? rule(TaskMatrices(self, weights)) : .notANumber(step.shape)
-    try produce(ontoBase: merged, times: alpha)
+  }
+
+  /// Writes tensors that are not merged as matrices, or not at all for numbers that are not finite.
+  ///
+  /// - Returns: Whether the tensor is still to be merged.
+  private func isMergedAsMatrix() throws(TinctureError) -> Bool {
+    let alpha = self[Spectral.alpha]
+    guard isMatrix else {
+      guard self[Spectral.others] == "mean" else {
+        try produceBase()
+        return false
+      }
+      let shares = self[Spectral.weight].map { alpha * $0 / Double(modelCount) }
+      try produceCombination(shares, base: 1, .taskVectors)
+      return false
+    }
+    guard try isFinite() else {
+      try produce(ontoBase: Matrix<Double>.notANumber(step.shape), times: alpha)
+      return false
+    }
+    return true
   }
 
   /// Whether the tensor is a matrix with elements that the recipe does not exclude.
@@ -90,15 +135,32 @@ extension MergeInputs {
     return sum.isFinite
   }
 
+  /// Writes the base, or zeros where there is none.
+  func produceBase() throws(TinctureError) {
+    try produce(ontoBase: Matrix<Double>?.none, times: 1)
+  }
+
   /// Writes the base, where there is one, plus a multiple of a matrix; the base alone for nil.
-  func produce(ontoBase matrix: Matrix<Double>?, times factor: Double) throws(TinctureError) {
+  func produce<Element: MatrixElement>(
+    ontoBase matrix: Matrix<Element>?, times factor: Double
+  ) throws(TinctureError) {
     try produce(.values, models: 0..<0) { (block, output) throws(TinctureError) in
       if hasBase { Kernels.copy(block.base, to: &output) }
       guard let matrix else { return }
       let elements = matrix.elements.extracting(block.start..<block.start + block.count)
-      for i in 0..<block.count { output[i] = Float(Double(output[i]) + factor * elements[i]) }
+      for i in 0..<block.count {
+        output[i] = Float(Double(output[i]) + factor * Double(elements[i]))
+      }
     }
   }
+}
+
+/// A rule that merges task vectors of matrices in either precision.
+protocol MatrixRule {
+  /// The merged task vector; nil is zero.
+  func merged<Element: MatrixElement>(
+    _ tasks: TaskMatrices<Element>
+  ) throws(TinctureError) -> Matrix<Element>?
 }
 
 extension Matrix where Element == Double {

@@ -2,8 +2,8 @@ internal import TinctureLinearAlgebra
 internal import TinctureMerging
 internal import TinctureTensors
 
-/// The task vectors of a matrix, read one at a time or summed up, in double precision.
-struct TaskMatrices {
+/// The task vectors of a matrix, read one at a time or summed up, in the precision that it is merged in.
+struct TaskMatrices<Element: MatrixElement> {
   /// The inputs of the step.
   let inputs: MergeInputs
   /// The library.
@@ -28,8 +28,8 @@ struct TaskMatrices {
   /// The weighted task vector of a model.
   ///
   /// - Complexity: One pass over the base and the model.
-  func read(_ model: Int) throws(TinctureError) -> Matrix<Double> {
-    var result = Matrix<Double>(rows: rows, columns: columns)
+  func read(_ model: Int) throws(TinctureError) -> Matrix<Element> {
+    var result = Matrix<Element>(rows: rows, columns: columns)
     let weight = weights[model]
     try inputs.scan(.taskVectors, models: model..<model + 1) { (block) throws(TinctureError) in
       result.add(block[model: 0], times: weight, at: block.start)
@@ -40,8 +40,8 @@ struct TaskMatrices {
   /// The sum of the weighted task vectors.
   ///
   /// - Complexity: One pass over all inputs.
-  func sum() throws(TinctureError) -> Matrix<Double> {
-    var result = Matrix<Double>(rows: rows, columns: columns)
+  func sum() throws(TinctureError) -> Matrix<Element> {
+    var result = Matrix<Element>(rows: rows, columns: columns)
     try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
       for model in 0..<block.modelCount {
         result.add(block[model: model], times: weights[model], at: block.start)
@@ -52,8 +52,8 @@ struct TaskMatrices {
 
   /// The leading singular values and vectors.
   ///
-  /// By the smaller Gram matrix in double precision, which loses nothing that single-precision inputs
-  /// hold. Singular values up to the parameter `tolerance` times the largest are left out, unless the
+  /// By the smaller Gram matrix: in double precision, which loses nothing that single-precision inputs hold, or as
+  /// accurate as decompositions in single precision are. Singular values up to the parameter `tolerance` times the largest are left out, unless the
   /// published code's arbitrary vectors for them are wanted.
   ///
   /// - Parameters:
@@ -62,9 +62,11 @@ struct TaskMatrices {
   /// - Returns: The decomposition.
   /// - Throws: An error if the library fails.
   /// - Complexity: O(m n k) for the smaller extent k.
-  func decompose(_ matrix: Matrix<Double>, rank: Int = .max) throws(TinctureError) -> SVD<Double> {
+  func decompose(
+    _ matrix: Matrix<Element>, rank: Int = .max
+  ) throws(TinctureError) -> SVD<Element> {
     guard Spectral.completes(inputs.step.parameters) else {
-      return try algebra.svdByGram(
+      return try algebra.leadingDirections(
         matrix, keepingAbove: inputs[Spectral.tolerance], rank: rank)
     }
     let whole = try algebra.svd(matrix)
@@ -73,6 +75,17 @@ struct TaskMatrices {
 }
 
 extension Backend {
+  /// Singular values and vectors by Gram matrices, in the precision of the matrix.
+  func leadingDirections<Element: MatrixElement>(
+    _ matrix: Matrix<Element>, keepingAbove share: Double, rank: Int = .max
+  ) throws(TinctureError) -> SVD<Element> {
+    guard Element.precision == .single else {
+      return try svdByGram(matrix, keepingAbove: share, rank: rank)
+    }
+    return try svdInSingle(matrix.converted(to: Float.self), keepingAbove: share, rank: rank)
+      .converted(to: Element.self)
+  }
+
   /// mean(σ) U Vᵀ for a matrix U diag(σ) Vᵀ, without the directions in which it is zero.
   ///
   /// - Parameters:
@@ -80,11 +93,19 @@ extension Backend {
   ///   - share: Singular values up to this share of the largest count as zero.
   /// - Returns: The matrix with all its singular values made equal.
   /// - Throws: An error if the library fails.
-  func isotropic(
-    _ matrix: Matrix<Double>, keepingAbove share: Double
-  ) throws(TinctureError) -> Matrix<Double> {
-    var (factor, values) = try polarByGram(matrix, keepingAbove: share)
-    factor.scale(by: values.reduce(0, +) / Double(matrix.smallerExtent))
-    return factor
+  func isotropic<Element: MatrixElement>(
+    _ matrix: Matrix<Element>, keepingAbove share: Double
+  ) throws(TinctureError) -> Matrix<Element> {
+    guard Element.precision == .single else {
+      var (factor, values) = try polarByGram(
+        matrix.converted(to: Double.self), keepingAbove: share)
+      factor.scale(by: values.reduce(0, +) / Double(matrix.smallerExtent))
+      return factor.converted(to: Element.self)
+    }
+    var (factor, values) = try polarInSingle(
+      matrix.converted(to: Float.self), keepingAbove: share)
+    let sum = values.reduce(0) { $0 + Double($1) }
+    factor.scale(by: Float(sum / Double(matrix.smallerExtent)))
+    return factor.converted(to: Element.self)
   }
 }

@@ -1,0 +1,90 @@
+public import TinctureTensors
+
+extension Backend {
+  /// Computes the polar factor of a matrix in single precision, about as accurate as single precision allows.
+  ///
+  /// Of long matrices, whose singular values mostly lie close together, the Gram matrix is formed in double precision;
+  /// with G = A Aᵀ = U diag(σ²) Uᵀ the factor is U diag(1/σ) Uᵀ A, whose square matrix and product are single
+  /// precision's. For σ₁ / σₖ above 64 and for other matrices directions are found a range of singular values at a
+  /// time, as in ``svdInSingle(_:keepingAbove:rank:)``, or in double precision where rounding would decide. Directions whose singular values are at or below `share` · σ₁
+  /// or 8 ε ‖A‖ get zero.
+  ///
+  /// - Parameters:
+  ///   - a: The matrix.
+  ///   - share: Singular values must exceed this share of the largest, at least 1e-7.
+  /// - Returns: The factor, and the singular values that are large enough, largest first.
+  /// - Throws: An error if an element is not finite, or the library fails.
+  /// - Complexity: O(m n min(m, n)).
+  public func polarInSingle(
+    _ a: Matrix<Float>, keepingAbove share: Double = 1e-6
+  ) throws(TinctureError) -> (factor: Matrix<Float>, singularValues: [Float]) {
+    try Checks.finite(a, "a polar factor")
+    if 2 * max(a.rows, a.columns) >= 3 * a.smallerExtent, let found = try polarOfLong(a) {
+      return found
+    }
+    let found = try SingleDirections(a, keepingAbove: Float(share), rank: .max, self)
+    guard !found.isDoubtful else { return try polarInDouble(a, share) }
+    guard found.count > 0 else { return (Matrix(rows: a.rows, columns: a.columns), []) }
+    return (try found.polarFactor(self), found.singularValues)
+  }
+
+  /// The factor by double precision, and by singular values where squares of the smallest have lost digits that count.
+  private func polarInDouble(
+    _ a: Matrix<Float>, _ share: Double
+  ) throws(TinctureError) -> (factor: Matrix<Float>, singularValues: [Float]) {
+    let wide = a.converted(to: Double.self)
+    let (factor, values) = try polarByGram(wide, keepingAbove: share)
+    guard let first = values.first, let last = values.last, last < 1e-5 * first else {
+      return (factor.converted(to: Float.self), values.map { Float($0) })
+    }
+    let whole = try svd(wide)
+    let kept = whole.prefix(whole.numericalRank(tolerance: share))
+    return (
+      try multiply(kept.u, kept.vt).converted(to: Float.self), kept.singularValues.map { Float($0) }
+    )
+  }
+
+  /// The factor by the inverse root of the Gram matrix; nil where singular values lie too far apart.
+  private func polarOfLong(
+    _ a: Matrix<Float>
+  ) throws(TinctureError) -> (factor: Matrix<Float>, singularValues: [Float])? {
+    let largest = a.largestMagnitude
+    guard largest > 0 else { return nil }
+    let unit = Float(sign: .plus, exponent: largest.exponent, significand: 1)
+    var scaled = a
+    scaled.divide(by: unit)
+    let side: GramSide = a.rows <= a.columns ? .rows : .columns
+    let eigen = try eighInSingle(gramInDouble(scaled, of: side), leading: a.smallerExtent)
+    guard let first = eigen.values.first, let last = eigen.values.last, last * 4096 >= first else {
+      return nil
+    }
+    let values = eigen.values.map { $0.squareRoot() }
+    var half = eigen.vectors
+    half.scaleColumns(by: values.map { Float(1 / $0.squareRoot()) })
+    let root = try gram(half, of: .rows)
+    let factor = try side == .rows ? multiply(root, scaled) : multiply(scaled, root)
+    return (factor, values.map { Float($0) * unit })
+  }
+
+  /// Multiplies a matrix with its own transpose in double precision, a part of it at a time.
+  ///
+  /// - Parameters:
+  ///   - a: The matrix.
+  ///   - side: Whether rows (A Aᵀ) or columns (Aᵀ A) are multiplied with each other.
+  /// - Returns: The matrix of inner products, exactly symmetric.
+  /// - Throws: An error if the matrix is too large for the library.
+  /// - Complexity: O(n² k) for n rows (columns) of length k; memory for two results and 1024 columns (rows).
+  public func gramInDouble(
+    _ a: Matrix<Float>, of side: GramSide
+  ) throws(TinctureError) -> Matrix<Double> {
+    let (short, long) = side == .rows ? (a.rows, a.columns) : (a.columns, a.rows)
+    var sum = Matrix<Double>(rows: short, columns: short)
+    for start in stride(from: 0, to: long, by: 1024) {
+      let range = start..<min(long, start + 1024)
+      let part = side == .rows ? a.columns(range) : a.rows(range)
+      let products = try gram(part.converted(to: Double.self), of: side)
+      if start == 0 { sum = products } else { sum.add(products) }
+    }
+    return sum
+  }
+}

@@ -1,0 +1,167 @@
+internal import TinctureTensors
+
+/// Singular values and vectors of a matrix in single precision, found from Gram matrices, range after range.
+///
+/// The eigenvectors U of A Aᵀ, formed in single precision and decomposed in double, are good for singular values of a
+/// sixteenth of the largest and more: squares of smaller ones drown in rounding. So only these directions count,
+/// with the rows of B = Uᵀ A and their lengths for right vectors and values. What is left of B, made orthogonal to
+/// the right vectors found, is a smaller matrix that begins a range of its own, until nothing but rounding is left.
+/// The result is about as accurate as a singular value decomposition in single precision, which takes several
+/// times as long.
+struct SingleDirections {
+  /// Orthonormal vectors of the smaller side as columns, n × b for each range.
+  private var near: [Matrix<Float>] = []
+  /// The vectors of the other side as rows, b × m for each range.
+  private var far: [Matrix<Float>] = []
+  /// The singular values of the divided matrix, in the order of the vectors.
+  private var values: [Float] = []
+  /// A power of two, so that squares stay within the range.
+  private let unit: Float
+  /// The side whose vectors are eigenvectors.
+  private let side: GramSide
+  /// Whether rounding would decide about some singular values.
+  private(set) var isDoubtful = false
+
+  /// A range ends at this share of its largest singular value.
+  private static let range: Float = 1.0 / 16
+
+  /// Finds directions.
+  ///
+  /// - Parameters:
+  ///   - a: The matrix; finite.
+  ///   - share: Singular values must exceed this share of the largest.
+  ///   - rank: How many are wanted at most.
+  ///   - algebra: The library.
+  /// - Throws: An error if the library fails.
+  init(
+    _ a: Matrix<Float>, keepingAbove share: Float, rank: Int, _ algebra: Backend
+  ) throws(TinctureError) {
+    side = a.rows <= a.columns ? .rows : .columns
+    let largest = a.largestMagnitude
+    unit = largest > 0 ? Float(sign: .plus, exponent: largest.exponent, significand: 1) : 1
+    guard largest > 0 else { return }
+    var rest = a
+    rest.divide(by: unit)
+    // Products leave less than this of a matrix that has no further directions.
+    let noise = 8 * Float.ulpOfOne * Float(rest.frobeniusNorm)
+    var least = noise
+    var basis: Matrix<Float>?
+    while values.count < rank {
+      let isFirst = basis == nil
+      let gram = try algebra.gram(rest, of: isFirst ? side : .rows).converted(to: Double.self)
+      let wanted = min(rank - values.count, gram.rows)
+      let found = try algebra.eighInSingle(gram, leading: wanted)
+      let top = Float(max(0, found.values.first ?? 0).squareRoot())
+      if isFirst { least = max(noise, share * top) }
+      guard top > least else {
+        isDoubtful = top + 2 * noise > least
+        break
+      }
+      let end = Double(max(Self.range * top, least))
+      let count = found.values.prefix { $0 > end * end }.count
+      let isLast = count == wanted
+      // Without the other vectors there is no next range.
+      guard isLast || found.vectors.columns == gram.rows else {
+        isDoubtful = true
+        return
+      }
+      let vectors = isLast ? found.vectors.columns(0..<count) : found.vectors
+      let images = try algebra.multiply(
+        vectors, rest, transposing: isFirst && side == .columns ? [.first, .second] : .first)
+      let known = try add(vectors, images, count, in: basis, algebra)
+      if isLast { break }
+      let others = vectors.columns(count..<vectors.columns)
+      basis = if let basis { try algebra.multiply(basis, others) } else { others }
+      rest = images.rows(count..<images.rows)
+      let inside = try algebra.multiply(rest, known, transposing: .second)
+      try algebra.multiply(inside, known, scale: -1, into: &rest)
+      // Rounding cannot be told from small singular values that are to stay.
+      if Float(rest.frobeniusNorm) < noise, least < 2 * noise {
+        isDoubtful = true
+        return
+      }
+    }
+    if let last = values.min(), last < least + noise { isDoubtful = true }
+  }
+
+  /// Takes the first vectors of a range and their images over; returns these with length 1.
+  private mutating func add(
+    _ vectors: Matrix<Float>, _ images: Matrix<Float>, _ count: Int, in basis: Matrix<Float>?,
+    _ algebra: Backend
+  ) throws(TinctureError) -> Matrix<Float> {
+    let own = vectors.columns == count ? vectors : vectors.columns(0..<count)
+    let whole = if let basis { try algebra.multiply(basis, own) } else { own }
+    near.append(whole)
+    var rows = images.rows(0..<count)
+    let lengths = (0..<count).map { index in
+      var square = 0.0
+      Kernels.addDot(rows.row(index), rows.row(index), to: &square)
+      return Float(square.squareRoot())
+    }
+    rows.scaleRows(by: lengths.map { 1 / $0 })
+    far.append(rows)
+    values += lengths
+    return rows
+  }
+
+  /// How many directions there are.
+  var count: Int { values.count }
+
+  /// The singular values, largest first.
+  var singularValues: [Float] { values.sorted(by: >).map { $0 * unit } }
+
+  /// The matrix with all singular values made 1 and the directions left out made 0.
+  func polarFactor(_ algebra: Backend) throws(TinctureError) -> Matrix<Float> {
+    let (vectors, images) = joined
+    return try side == .rows
+      ? algebra.multiply(vectors, images)
+      : algebra.multiply(images, vectors, transposing: [.first, .second])
+  }
+
+  /// The decomposition of the matrix.
+  ///
+  /// - Parameters:
+  ///   - a: The matrix.
+  ///   - kept: How many directions at most.
+  /// - Returns: The leading directions, those of the largest singular value first.
+  func svd(of a: Matrix<Float>, _ kept: Int = .max) -> SVD<Float> {
+    guard count > 0, kept > 0 else {
+      return SVD(
+        u: Matrix(rows: a.rows, columns: 0), singularValues: [],
+        vt: Matrix(rows: 0, columns: a.columns))
+    }
+    var (vectors, images) = joined
+    let leading = Array(order.prefix(kept))
+    if leading != Array(values.indices) {
+      vectors = vectors.columns(leading)
+      images = .stacked(leading.map { images.rows($0..<$0 + 1) }, columns: images.columns)
+    }
+    var result = SVD(
+      u: side == .rows ? vectors : images.transposed(),
+      singularValues: leading.map { values[$0] * unit },
+      vt: side == .rows ? images : vectors.transposed())
+    result.fixSigns()
+    return result
+  }
+
+  /// The vectors of the smaller side, as columns, that are not among the leading ones.
+  func vectors(beyond kept: Int) -> Matrix<Float> {
+    joined.vectors.columns(Array(order.dropFirst(kept)))
+  }
+
+  /// The directions from the largest singular value to the smallest.
+  private var order: [Int] {
+    values.indices.sorted { (values[$1], $0) < (values[$0], $1) }
+  }
+
+  /// All ranges together.
+  private var joined: (vectors: Matrix<Float>, images: Matrix<Float>) {
+    if let vectors = near.first, let images = far.first, near.count == 1 {
+      return (vectors, images)
+    }
+    return (
+      .joined(near, rows: near.first?.rows ?? 0),
+      .stacked(far, columns: far.first?.columns ?? 0)
+    )
+  }
+}
