@@ -25,7 +25,10 @@ extension Backend {
     try Checks.finite(a, "an eigenvalue decomposition")
     try Checks.symmetric(a, "An eigenvalue decomposition")
     let n = a.rows
-    if 2 * count <= n, count > 0, let found = leading(a, count, .double) { return found }
+    if 2 * count <= n, count > 0, let found = leading(a, count, .double) {
+      return EigenDecomposition(
+        ascending: found.values.map { Element($0) }, rows: found.vectors)
+    }
     var all = try eigh(a)
     guard count < n else { return all }
     all.vectors = all.vectors.columns(0..<count)
@@ -48,15 +51,19 @@ extension Backend {
     _ a: Matrix<Double>, leading count: Int
   ) throws(TinctureError) -> (values: [Double], vectors: Matrix<Float>) {
     try Checks.finite(a, "an eigenvalue decomposition")
-    let found =
-      if let found = leading(a, count, .single) { found } else { try eigh(a, leading: count) }
-    return (found.values, found.vectors.converted(to: Float.self))
+    guard let found = leading(a, count, .single) else {
+      let found = try eigh(a, leading: count)
+      return (found.values, found.vectors.converted(to: Float.self))
+    }
+    let single = EigenDecomposition(
+      ascending: found.values.map { Float($0) }, rows: found.vectors.converted(to: Float.self))
+    return (found.values.reversed(), single.vectors)
   }
 
-  /// The largest eigenvalues and their vectors; nil where that way is not possible.
+  /// The largest eigenvalues, ascending, and their vectors as rows; nil where that way is not possible.
   private func leading<Element: MatrixElement>(
     _ a: Matrix<Element>, _ count: Int, _ precision: Precision
-  ) -> EigenDecomposition<Element>? {
+  ) -> (values: [Double], vectors: Matrix<Element>)? {
     let routines = Element.precision == .single ? single : double
     guard let steps = routines.leading, 64 * a.rows < Int(Int32.max) else { return nil }
     let n = a.rows
@@ -101,8 +108,7 @@ extension Backend {
         }
       }
     }
-    let values = found.values.map { Element($0) }
-    guard isUsable(values, vectors, info) else { return nil }
-    return EigenDecomposition(ascending: values, rows: vectors)
+    guard isUsable(found.values.map { Element($0) }, vectors, info) else { return nil }
+    return (found.values, vectors)
   }
 }

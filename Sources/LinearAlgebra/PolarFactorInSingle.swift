@@ -48,13 +48,9 @@ extension Backend {
   private func polarOfLong(
     _ a: Matrix<Float>
   ) throws(TinctureError) -> (factor: Matrix<Float>, singularValues: [Float])? {
-    let largest = a.largestMagnitude
-    guard largest > 0 else { return nil }
-    let unit = Float(sign: .plus, exponent: largest.exponent, significand: 1)
-    var scaled = a
-    scaled.divide(by: unit)
+    guard (1e-20...1e20).contains(a.largestMagnitude) else { return nil }
     let side: GramSide = a.rows <= a.columns ? .rows : .columns
-    let eigen = try eighInSingle(gramInDouble(scaled, of: side), leading: a.smallerExtent)
+    let eigen = try eighInSingle(gramInDouble(a, of: side), leading: a.smallerExtent)
     guard let first = eigen.values.first, let last = eigen.values.last, last * 4096 >= first else {
       return nil
     }
@@ -62,8 +58,8 @@ extension Backend {
     var half = eigen.vectors
     half.scaleColumns(by: values.map { Float(1 / $0.squareRoot()) })
     let root = try gram(half, of: .rows)
-    let factor = try side == .rows ? multiply(root, scaled) : multiply(scaled, root)
-    return (factor, values.map { Float($0) * unit })
+    let factor = try side == .rows ? multiply(root, a) : multiply(a, root)
+    return (factor, values.map { Float($0) })
   }
 
   /// Multiplies a matrix with its own transpose in double precision, a part of it at a time.
@@ -73,7 +69,7 @@ extension Backend {
   ///   - side: Whether rows (A Aᵀ) or columns (Aᵀ A) are multiplied with each other.
   /// - Returns: The matrix of inner products, exactly symmetric.
   /// - Throws: An error if the matrix is too large for the library.
-  /// - Complexity: O(n² k) for n rows (columns) of length k; memory for two results and 1024 columns (rows).
+  /// - Complexity: O(n² k) for n rows (columns) of length k; memory for the result and 1024 columns (rows).
   public func gramInDouble(
     _ a: Matrix<Float>, of side: GramSide
   ) throws(TinctureError) -> Matrix<Double> {
@@ -82,9 +78,9 @@ extension Backend {
     for start in stride(from: 0, to: long, by: 1024) {
       let range = start..<min(long, start + 1024)
       let part = side == .rows ? a.columns(range) : a.rows(range)
-      let products = try gram(part.converted(to: Double.self), of: side)
-      if start == 0 { sum = products } else { sum.add(products) }
+      try addUpperGram(part.converted(to: Double.self), of: side, to: &sum)
     }
+    sum.write { Loops.mirrorUpper($0, short) }
     return sum
   }
 }

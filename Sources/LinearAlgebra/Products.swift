@@ -113,15 +113,25 @@ extension Backend {
   public func gram<Element: MatrixElement>(
     _ a: Matrix<Element>, of side: GramSide
   ) throws(TinctureError) -> Matrix<Element> {
-    let (n, k) = side == .rows ? (a.rows, a.columns) : (a.columns, a.rows)
+    let n = side == .rows ? a.rows : a.columns
     var result = Matrix<Element>(rows: n, columns: n)
-    guard n > 0, k > 0 else { return result }
+    try addUpperGram(a, of: side, to: &result)
+    result.write { Loops.mirrorUpper($0, n) }
+    return result
+  }
+
+  /// Adds a matrix of inner products to the upper triangle and the diagonal of another; what is below is undefined.
+  func addUpperGram<Element: MatrixElement>(
+    _ a: Matrix<Element>, of side: GramSide, to result: inout Matrix<Element>
+  ) throws(TinctureError) {
+    let (n, k) = side == .rows ? (a.rows, a.columns) : (a.columns, a.rows)
+    guard n > 0, k > 0 else { return }
     guard max(n, k) < Int(Int32.max) else {
       throw TinctureError(.checkpoint, "A product with an extent of \(max(n, k)) is too large")
     }
     var (lower, transposed) = (letter("L"), letter(side == .rows ? "T" : "N"))
     var (n32, k32, lda, ldc) = (Int32(n), Int32(k), Int32(a.columns), Int32(n))
-    var (alpha, beta) = (Element(1), Element(0))
+    var (alpha, beta) = (Element(1), Element(1))
     let isDone = result.write { c in
       a.read { a in
         call(Element.self) { routines in
@@ -133,11 +143,8 @@ extension Backend {
       }
     }
     if !isDone {
-      try multiply(
-        a, a, transposing: side == .rows ? .second : .first, into: &result, keeping: 0)
+      try multiply(a, a, transposing: side == .rows ? .second : .first, into: &result)
     }
-    result.write { Loops.mirrorUpper($0, n) }
-    return result
   }
 
   /// A letter as routines take it.

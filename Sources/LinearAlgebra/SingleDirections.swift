@@ -15,7 +15,7 @@ struct SingleDirections {
   private var far: [Matrix<Float>] = []
   /// The singular values of the divided matrix, in the order of the vectors.
   private var values: [Float] = []
-  /// A power of two, so that squares stay within the range.
+  /// A power of two, so that squares stay within the range; 1 for most matrices.
   private let unit: Float
   /// The side whose vectors are eigenvectors.
   private let side: GramSide
@@ -38,10 +38,11 @@ struct SingleDirections {
   ) throws(TinctureError) {
     side = a.rows <= a.columns ? .rows : .columns
     let largest = a.largestMagnitude
-    unit = largest > 0 ? Float(sign: .plus, exponent: largest.exponent, significand: 1) : 1
+    let isUsual = largest == 0 || (1e-12...1e12).contains(largest)
+    unit = isUsual ? 1 : Float(sign: .plus, exponent: largest.exponent, significand: 1)
     guard largest > 0 else { return }
     var rest = a
-    rest.divide(by: unit)
+    if !isUsual { rest.divide(by: unit) }
     // Products leave less than this of a matrix that has no further directions.
     let noise = 8 * Float.ulpOfOne * Float(rest.frobeniusNorm)
     var least = noise
