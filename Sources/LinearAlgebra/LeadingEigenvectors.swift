@@ -25,7 +25,7 @@ extension Backend {
     try Checks.finite(a, "an eigenvalue decomposition")
     try Checks.symmetric(a, "An eigenvalue decomposition")
     let n = a.rows
-    if 2 * count <= n, count > 0, let found = leading(a, count, .double) {
+    if 2 * count <= n, count > 0, let found = leading(a, count, as: Element.self) {
       return EigenDecomposition(
         ascending: found.values.map { Element($0) }, rows: found.vectors)
     }
@@ -51,19 +51,19 @@ extension Backend {
     _ a: Matrix<Double>, leading count: Int
   ) throws(TinctureError) -> (values: [Double], vectors: Matrix<Float>) {
     try Checks.finite(a, "an eigenvalue decomposition")
-    guard let found = leading(a, count, .single) else {
+    guard let found = leading(a, count, as: Float.self) else {
       let found = try eigh(a, leading: count)
       return (found.values, found.vectors.converted(to: Float.self))
     }
     let single = EigenDecomposition(
-      ascending: found.values.map { Float($0) }, rows: found.vectors.converted(to: Float.self))
+      ascending: found.values.map { Float($0) }, rows: found.vectors)
     return (found.values.reversed(), single.vectors)
   }
 
   /// The largest eigenvalues, ascending, and their vectors as rows; nil where that way is not possible.
-  private func leading<Element: MatrixElement>(
-    _ a: Matrix<Element>, _ count: Int, _ precision: Precision
-  ) -> (values: [Double], vectors: Matrix<Element>)? {
+  private func leading<Element: MatrixElement, Output: MatrixElement>(
+    _ a: Matrix<Element>, _ count: Int, as output: Output.Type
+  ) -> (values: [Double], vectors: Matrix<Output>)? {
     let routines = Element.precision == .single ? single : double
     guard let steps = routines.leading, 64 * a.rows < Int(Int32.max) else { return nil }
     let n = a.rows
@@ -89,26 +89,38 @@ extension Backend {
       let tridiagonal = TridiagonalMatrix(
         diagonal: numbers[..<n].map { Double($0) },
         beside: numbers[n..<2 * n - 1].map { Double($0) }),
-      let found = tridiagonal.leading(count, self, precision)
+      var found = tridiagonal.leading(count, self, as: Output.self)
     else { return nil }
-    var vectors = found.vectors.converted(to: Element.self)
+    info = turnBack(
+      &found.vectors, work.converted(to: Output.self),
+      diagonals.rows(2..<3).converted(to: Output.self))
+    guard isUsable(found.values.map { Output($0) }, found.vectors, info) else { return nil }
+    return found
+  }
+
+  /// Turns eigenvectors of the tridiagonal matrix, as rows, into those of the matrix; 0 for success.
+  private func turnBack<Element: MatrixElement>(
+    _ vectors: inout Matrix<Element>, _ reflections: Matrix<Element>, _ factors: Matrix<Element>
+  ) -> Int32 {
+    let routines = Element.precision == .single ? single : double
+    guard let ormtr = routines.leading?.ormtr else { return 1 }
+    var (side, triangle, trans) = (letter("L"), letter("U"), letter("N"))
+    var (n, count, info) = (Int32(vectors.columns), Int32(vectors.rows), Int32(0))
+    // What it asks for leaves no room for the triangles of blocked reflections.
+    var size = 64 * (count + 65)
     vectors.write { z in
-      work.read { a in
-        diagonals.read { d in
+      reflections.read { a in
+        factors.read { tau in
           call(Element.self) { _ in
-            // What it asks for leaves no room for the triangles of blocked reflections.
-            var (side, trans, columns) = (letter("L"), letter("N"), Int32(count))
-            var size = Int32(64 * (count + 65))
             withWorkspace(Element.self, Int(size)) { space in
-              steps.ormtr(
-                &side, &triangle, &trans, &n32, &columns, a, &n32, d + 2 * n, z, &n32, space, &size,
-                &info, 1, 1, 1)
+              ormtr(
+                &side, &triangle, &trans, &n, &count, a, &n, tau, z, &n, space, &size, &info, 1, 1,
+                1)
             }
           }
         }
       }
     }
-    guard isUsable(found.values.map { Element($0) }, vectors, info) else { return nil }
-    return (found.values, vectors)
+    return info
   }
 }

@@ -22,7 +22,8 @@ extension Backend {
     if 2 * max(a.rows, a.columns) >= 3 * a.smallerExtent, let found = try polarOfLong(a) {
       return found
     }
-    let found = try SingleDirections(a, keepingAbove: Float(share), rank: .max, self)
+    let found = try SingleDirections(
+      a, keepingAbove: Float(share), rank: .max, range: SingleDirections.narrow, self)
     guard !found.isDoubtful else { return try polarInDouble(a, share) }
     guard found.count > 0 else { return (Matrix(rows: a.rows, columns: a.columns), []) }
     return (try found.polarFactor(self), found.singularValues)

@@ -22,8 +22,10 @@ struct SingleDirections {
   /// Whether rounding would decide about some singular values.
   private(set) var isDoubtful = false
 
-  /// A range ends at this share of its largest singular value.
-  private static let range: Float = 1.0 / 16
+  /// Where a range ends, as a share of its largest singular value, so that single vectors are good.
+  static let narrow: Float = 1.0 / 16
+  /// Where a range may end if all vectors are taken, whose small errors even out.
+  static let wide: Float = 1.0 / 32
 
   /// Finds directions.
   ///
@@ -31,10 +33,11 @@ struct SingleDirections {
   ///   - a: The matrix; finite.
   ///   - share: Singular values must exceed this share of the largest.
   ///   - rank: How many are wanted at most.
+  ///   - range: Where a range ends, as a share of its largest singular value.
   ///   - algebra: The library.
   /// - Throws: An error if the library fails.
   init(
-    _ a: Matrix<Float>, keepingAbove share: Float, rank: Int, _ algebra: Backend
+    _ a: Matrix<Float>, keepingAbove share: Float, rank: Int, range: Float, _ algebra: Backend
   ) throws(TinctureError) {
     side = a.rows <= a.columns ? .rows : .columns
     let largest = a.largestMagnitude
@@ -58,7 +61,7 @@ struct SingleDirections {
         isDoubtful = top + 2 * noise > least
         break
       }
-      let end = Double(max(Self.range * top, least))
+      let end = Double(max(range * top, least))
       let count = found.values.prefix { $0 > end * end }.count
       let isLast = count == wanted
       // Without the other vectors there is no next range.

@@ -22,7 +22,9 @@ extension Backend {
   ) throws(TinctureError) -> SVD<Float> {
     precondition(rank >= 0, "A rank of \(rank) is not possible.")
     try Checks.finite(a, "a singular value decomposition")
-    let found = try SingleDirections(a, keepingAbove: Float(share), rank: rank, self)
+    let range = rank < a.smallerExtent ? SingleDirections.narrow : SingleDirections.wide
+    let found = try SingleDirections(
+      a, keepingAbove: Float(share), rank: rank, range: range, self)
     guard found.isDoubtful else { return found.svd(of: a) }
     return try svdByGram(a, keepingAbove: share, rank: rank)
   }
@@ -41,7 +43,8 @@ extension Backend {
   ) throws(TinctureError) -> (svd: SVD<Float>, complement: Matrix<Float>) {
     precondition(a.rows <= a.columns, "\(a.description) has more rows than columns.")
     try Checks.finite(a, "a singular value decomposition")
-    let found = try SingleDirections(a, keepingAbove: Float(share), rank: .max, self)
+    let found = try SingleDirections(
+      a, keepingAbove: Float(share), rank: .max, range: SingleDirections.narrow, self)
     if !found.isDoubtful, found.count == a.rows {
       return (found.svd(of: a, rank), found.vectors(beyond: rank))
     }

@@ -30,13 +30,13 @@ struct TridiagonalMatrix {
   /// - Parameters:
   ///   - count: How many, from 1 to the number of rows.
   ///   - algebra: The library.
-  ///   - precision: How orthonormal the vectors must be.
+  ///   - output: The type of the vectors, which says how orthonormal they must be.
   /// - Returns: Eigenvalues wrong by a modest multiple of ε ‖T‖₂, vectors orthonormal to a modest multiple of n ε or of
   ///   single precision's; nil where vectors of very many close eigenvalues could not be told apart.
   /// - Complexity: O(n count) for eigenvalues and vectors, O(n count²) for products of the vectors.
-  func leading(
-    _ count: Int, _ algebra: Backend, _ precision: Precision = .double
-  ) -> (values: [Double], vectors: Matrix<Double>)? {
+  func leading<Output: MatrixElement>(
+    _ count: Int, _ algebra: Backend, as output: Output.Type = Double.self
+  ) -> (values: [Double], vectors: Matrix<Output>)? {
     let n = diagonal.count
     var values = leadingValues(count)
     let shifts = Self.shifts(values)
@@ -46,9 +46,11 @@ struct TridiagonalMatrix {
         diagonal.span, beside: beside.span, values: shifts.span, into: &$0)
     }
     guard residual <= tolerance else { return nil }
-    var found: Matrix<Double>?
-    if precision == .single { found = try? orthonormalInSingle(vectors, algebra) }
-    if found == nil { found = try? orthonormal(vectors, algebra) }
+    var found: Matrix<Output>?
+    if Output.precision == .single {
+      found = try? orthonormalInSingle(vectors, algebra)?.converted(to: output)
+    }
+    if found == nil { found = try? orthonormal(vectors, algebra)?.converted(to: output) }
     guard let found else { return nil }
     for index in values.indices { values[index] *= unit }
     return (values, found)
@@ -97,14 +99,14 @@ struct TridiagonalMatrix {
   /// The nearest orthonormal vectors as far as single precision tells, as rows; nil where they are not near.
   private func orthonormalInSingle(
     _ vectors: Matrix<Double>, _ algebra: Backend
-  ) throws(TinctureError) -> Matrix<Double>? {
+  ) throws(TinctureError) -> Matrix<Float>? {
     let single = vectors.converted(to: Float.self)
     var products = try algebra.gram(single, of: .rows)
     for index in 0..<products.rows { products[index, index] -= 1 }
     guard products.largestMagnitude <= Self.firstOrderInSingle else { return nil }
     var result = single
     try algebra.multiply(products, single, scale: -0.5, into: &result)
-    return result.converted(to: Double.self)
+    return result
   }
 
   /// Up to here squares of a distance from orthonormal vectors are nothing but single precision's rounding.
