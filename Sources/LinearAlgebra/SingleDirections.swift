@@ -47,8 +47,8 @@ struct SingleDirections {
     var rest = a
     if !isUsual { rest.divide(by: unit) }
     // Products leave less than this of a matrix that has no further directions.
-    let noise = 8 * Float.ulpOfOne * Float(rest.frobeniusNorm)
-    var least = noise
+    var noise: Float = 0
+    var least: Float = 0
     var basis: Matrix<Float>?
     while values.count < rank {
       let isFirst = basis == nil
@@ -56,7 +56,11 @@ struct SingleDirections {
       let wanted = min(rank - values.count, gram.rows)
       let found = try algebra.eighInSingle(gram, leading: wanted)
       let top = Float(max(0, found.values.first ?? 0).squareRoot())
-      if isFirst { least = max(noise, share * top) }
+      if isFirst {
+        // The trace is ‖A‖².
+        noise = 8 * Float.ulpOfOne * Float(gram.trace.squareRoot())
+        least = max(noise, share * top)
+      }
       guard top > least else {
         isDoubtful = top + 2 * noise > least
         break
