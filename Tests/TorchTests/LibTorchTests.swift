@@ -4,11 +4,16 @@ import TinctureTensors
 import TinctureTorch
 
 @Suite("Finding LibTorch")
-struct LibTorchTests {
+final class LibTorchTests {
+  /// What disappears with the test.
+  private let scratch = FileManager.default.temporaryDirectory.appending(
+    path: "tincture-\(UUID().uuidString) [x]")
+
+  deinit { try? FileManager.default.removeItem(at: scratch) }
+
   /// A folder with a false LibTorch of a version, or with none.
-  private static func place(_ version: String?, _ name: String = UUID().uuidString) throws -> String
-  {
-    let prefix = FileManager.default.temporaryDirectory.appending(path: "tincture-\(name) [x]")
+  private func place(_ version: String?) throws -> String {
+    let prefix = scratch.appending(path: UUID().uuidString)
     let package = prefix.appending(path: "lib/python3.11/site-packages/torch")
     try FileManager.default.createDirectory(
       at: package.appending(path: "lib"), withIntermediateDirectories: true)
@@ -33,7 +38,7 @@ struct LibTorchTests {
 
   @Test("A given folder without the library is a missing facility, with the way to get it")
   func nothingThere() throws {
-    let empty = try Self.place(nil)
+    let empty = try place(nil)
     for search in [Self.search(empty), Self.search(nil, ["TINCTURE_LIBTORCH": empty])] {
       let error = #expect(throws: TinctureError.self) { try search.find() }
       #expect(error?.code == .missingFacility && error?.code.exitStatus == 69)
@@ -46,7 +51,7 @@ struct LibTorchTests {
 
   @Test("A version that is too old is named with its place")
   func tooOld() throws {
-    let old = try Self.place("2.9.1+cu128")
+    let old = try place("2.9.1+cu128")
     let error = #expect(throws: TinctureError.self) { try Self.search(old).find() }
     #expect(error?.code == .missingFacility)
     #expect(error?.message.contains("is version 2.9.1+cu128; version 2.10 or newer") == true)
@@ -55,9 +60,9 @@ struct LibTorchTests {
 
   @Test("Earlier places win, and usual places with old versions are passed over")
   func order() throws {
-    let old = try Self.place("2.4.0")
-    let new = try Self.place("2.11.0")
-    let newer = try Self.place("2.13.0+cpu")
+    let old = try place("2.4.0")
+    let new = try place("2.11.0")
+    let newer = try place("2.13.0+cpu")
     let given = try Self.search(newer, ["TINCTURE_LIBTORCH": new]).find()
     #expect(given.origin == "--libtorch" && given.version?.text == "2.13.0+cpu")
     let variable = try Self.search(
@@ -68,7 +73,7 @@ struct LibTorchTests {
     let active = try Self.search(nil, ["VIRTUAL_ENV": old, "CONDA_PREFIX": new]).find()
     #expect(active.origin == "CONDA_PREFIX")
     // The project's own environment comes before the active one.
-    let project = try Self.place(nil)
+    let project = try place(nil)
     try FileManager.default.createDirectory(
       atPath: project + "/.venv", withIntermediateDirectories: true)
     try FileManager.default.moveItem(atPath: newer, toPath: project + "/.venv/torch")
@@ -78,14 +83,14 @@ struct LibTorchTests {
 
   @Test("The Python of a PATH is found without running it")
   func path() throws {
-    let new = try Self.place("2.12.0")
+    let new = try place("2.12.0")
     let python = new + "/bin/python3"
     try FileManager.default.createDirectory(
       atPath: new + "/bin", withIntermediateDirectories: true)
     try Data("#!/bin/false\n".utf8).write(to: URL(filePath: python))
     #expect(try Self.search(nil, ["PATH": "/nowhere:\(new)/bin"]).find().version?.minor == 12)
     // A link leads to the installation that it belongs to.
-    let links = try Self.place(nil) + "/bin"
+    let links = try place(nil) + "/bin"
     try FileManager.default.createDirectory(atPath: links, withIntermediateDirectories: true)
     try FileManager.default.createSymbolicLink(
       atPath: links + "/python3", withDestinationPath: python)
@@ -107,10 +112,12 @@ struct LibTorchTests {
   @Test("A file that is no library is a missing facility with the system's reason")
   func noLibrary() async {
     await #expect(processExitsWith: .success) {
-      let place = try Self.place("2.13.0")
+      let tests = LibTorchTests()
+      let place = try tests.place("2.13.0")
       let error = #expect(throws: TinctureError.self) {
         try LibTorch.load(LibTorchSearch(path: place))
       }
+      withExtendedLifetime(tests) {}
       #expect(error?.code == .missingFacility)
       #expect(error?.message.contains("cannot be loaded") == true)
     }
@@ -122,7 +129,7 @@ struct LibTorchTests {
     #expect(try LibTorch.load(LibTorchSearch()) === loaded)
     #expect(loaded.version.isSufficient)
     let error = #expect(throws: TinctureError.self) {
-      try LibTorch.load(LibTorchSearch(path: Self.place("2.13.0")))
+      try LibTorch.load(LibTorchSearch(path: self.place("2.13.0")))
     }
     #expect(error?.message.contains("is loaded already") == true)
   }
