@@ -96,6 +96,7 @@ struct FileReplacementTests {
 
   @Test("Relative paths are seen from the current directory")
   func absolute() {
+    defer { Directories.remove(folder) }
     let current = FilePath(FileManager.default.currentDirectoryPath)
     #expect(FilePath("a/../b/./c").absolute == current.appending("b").appending("c"))
     #expect(FilePath("/a/../b").absolute == "/b")
