@@ -5,9 +5,10 @@ extension Backend {
   ///
   /// Of long matrices, whose singular values mostly lie close together, the Gram matrix is formed in double precision;
   /// with G = A Aᵀ = U diag(σ²) Uᵀ the factor is U diag(1/σ) Uᵀ A, whose square matrix and product are single
-  /// precision's. For σ₁ / σₖ above 64 and for other matrices directions are found a range of singular values at a
-  /// time, as in ``svdInSingle(_:keepingAbove:rank:)``, or in double precision where rounding would decide. Directions whose singular values are at or below `share` · σ₁
-  /// or 8 ε ‖A‖ get zero.
+  /// precision's. Where σ₁ / σₖ is above 64 or some singular values are to be left out, and for other matrices,
+  /// directions are found a range of singular values at a time, as in ``svdInSingle(_:keepingAbove:rank:)``, or in
+  /// double precision where rounding would decide. Directions whose singular values are at or below `share` · σ₁ or
+  /// 8 ε ‖A‖ get zero.
   ///
   /// - Parameters:
   ///   - a: The matrix.
@@ -19,7 +20,7 @@ extension Backend {
     _ a: Matrix<Float>, keepingAbove share: Double = 1e-6
   ) throws(TinctureError) -> (factor: Matrix<Float>, singularValues: [Float]) {
     try Checks.finite(a, "a polar factor")
-    if 2 * max(a.rows, a.columns) >= 3 * a.smallerExtent, let found = try polarOfLong(a) {
+    if 2 * max(a.rows, a.columns) >= 3 * a.smallerExtent, let found = try polarOfLong(a, share) {
       return found
     }
     let found = try SingleDirections(
@@ -45,43 +46,22 @@ extension Backend {
     )
   }
 
-  /// The factor by the inverse root of the Gram matrix; nil where singular values lie too far apart.
+  /// The factor by the inverse root of the Gram matrix; nil where singular values lie too far apart or one does not count.
   private func polarOfLong(
-    _ a: Matrix<Float>
+    _ a: Matrix<Float>, _ share: Double
   ) throws(TinctureError) -> (factor: Matrix<Float>, singularValues: [Float])? {
     guard (1e-20...1e20).contains(a.largestMagnitude) else { return nil }
     let side: GramSide = a.rows <= a.columns ? .rows : .columns
     let eigen = try eighInSingle(gramInDouble(a, of: side), leading: a.smallerExtent)
-    guard let first = eigen.values.first, let last = eigen.values.last, last * 4096 >= first else {
-      return nil
-    }
+    let least = max(1.0 / 64, share)
+    guard let first = eigen.values.first, let last = eigen.values.last,
+      last > least * least * first
+    else { return nil }
     let values = eigen.values.map { $0.squareRoot() }
     var half = eigen.vectors
     half.scaleColumns(by: values.map { Float(1 / $0.squareRoot()) })
     let root = try gram(half, of: .rows)
     let factor = try side == .rows ? multiply(root, a) : multiply(a, root)
     return (factor, values.map { Float($0) })
-  }
-
-  /// Multiplies a matrix with its own transpose in double precision, a part of it at a time.
-  ///
-  /// - Parameters:
-  ///   - a: The matrix.
-  ///   - side: Whether rows (A Aᵀ) or columns (Aᵀ A) are multiplied with each other.
-  /// - Returns: The matrix of inner products, exactly symmetric.
-  /// - Throws: An error if the matrix is too large for the library.
-  /// - Complexity: O(n² k) for n rows (columns) of length k; memory for the result and 1024 columns (rows).
-  public func gramInDouble(
-    _ a: Matrix<Float>, of side: GramSide
-  ) throws(TinctureError) -> Matrix<Double> {
-    let (short, long) = side == .rows ? (a.rows, a.columns) : (a.columns, a.rows)
-    var sum = Matrix<Double>(rows: short, columns: short)
-    for start in stride(from: 0, to: long, by: 1024) {
-      let range = start..<min(long, start + 1024)
-      let part = side == .rows ? a.columns(range) : a.rows(range)
-      try addUpperGram(part.converted(to: Double.self), of: side, to: &sum)
-    }
-    sum.write { Loops.mirrorUpper($0, short) }
-    return sum
   }
 }

@@ -120,6 +120,28 @@ extension Backend {
     return result
   }
 
+  /// Multiplies a matrix with its own transpose in double precision, a part of it at a time.
+  ///
+  /// - Parameters:
+  ///   - a: The matrix.
+  ///   - side: Whether rows (A Aᵀ) or columns (Aᵀ A) are multiplied with each other.
+  /// - Returns: The matrix of inner products, exactly symmetric.
+  /// - Throws: An error if the matrix is too large for the library.
+  /// - Complexity: O(n² k) for n rows (columns) of length k; memory for the result and 1024 columns (rows).
+  public func gramInDouble(
+    _ a: Matrix<Float>, of side: GramSide
+  ) throws(TinctureError) -> Matrix<Double> {
+    let (short, long) = side == .rows ? (a.rows, a.columns) : (a.columns, a.rows)
+    var sum = Matrix<Double>(rows: short, columns: short)
+    for start in stride(from: 0, to: long, by: 1024) {
+      let range = start..<min(long, start + 1024)
+      let part = side == .rows ? a.columns(range) : a.rows(range)
+      try addUpperGram(part.converted(to: Double.self), of: side, to: &sum)
+    }
+    sum.write { Loops.mirrorUpper($0, short) }
+    return sum
+  }
+
   /// Adds a matrix of inner products to the upper triangle and the diagonal of another; what is below is undefined.
   func addUpperGram<Element: MatrixElement>(
     _ a: Matrix<Element>, of side: GramSide, to result: inout Matrix<Element>

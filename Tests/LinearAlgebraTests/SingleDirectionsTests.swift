@@ -62,6 +62,21 @@ struct SingleDirectionsTests {
     #expect(distance(factor, wanted) <= max(2e-6, 4e-7 * condition))
   }
 
+  @Test(
+    "Directions up to a share of the largest do not count", arguments: [0.02, 0.31, 0.71],
+    [(48, 48), (48, 130), (130, 48)])
+  func largeShare(share: Double, extents: (Int, Int)) throws {
+    let algebra = try Backend.shared
+    let values = Self.values { (i: Double) -> Double in 1 - i / 50 }
+    let a = try withSpectrum(values, rows: extents.0, columns: extents.1, as: Float.self)
+    let kept = values.count { $0 > share }
+    let (factor, found) = try algebra.polarInSingle(a, keepingAbove: share)
+    #expect(found.count == kept)
+    let whole = try algebra.svd(a.converted(to: Double.self)).prefix(kept)
+    #expect(distance(factor, try algebra.multiply(whole.u, whole.vt)) < 1e-4)
+    #expect(try algebra.svdInSingle(a, keepingAbove: share).rank == kept)
+  }
+
   @Test("Few directions are the beginning of all", arguments: [0, 1, 12, 40])
   func fewDirections(rank: Int) throws {
     let algebra = try Backend.shared

@@ -23,6 +23,18 @@ struct SpectralPrecisionTests {
     #expect(try await merged(method.name, tasks) == single)
   }
 
+  @Test("The tolerance counts in both precisions", arguments: [(300, 280), (260, 900), (900, 260)])
+  func tolerance(extents: (Int, Int)) async throws {
+    let tasks = Self.tasks(extents.0, extents.1)
+    let settings: [String: ParameterValue] = ["tolerance": .number(0.45)]
+    let single = try await merged("iso_c", tasks, settings)
+    let double = try await merged(
+      "iso_c", tasks, settings.merging(["precision": .text("double")]) { $1 })
+    #expect(Self.distance(single, double) <= 1e-4)
+    // Some directions are left out.
+    #expect(Self.distance(single, try await merged("iso_c", tasks)) > 0.01)
+  }
+
   @Test("Smaller matrices are always merged in double precision", arguments: limits)
   func small(method: (name: String, limit: Double)) async throws {
     let tasks = Self.tasks(255, 300)

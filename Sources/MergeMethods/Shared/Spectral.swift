@@ -85,25 +85,10 @@ extension MergeInputs {
     try produce(ontoBase: merged, times: self[Spectral.alpha])
   }
 
-  /// Merges a matrix by a method's rule in the precision that the parameters say, and any other tensor as
-  /// ``mergeMatrices(_:)`` does.
-  func mergeMatrices(by rule: some MatrixRule) throws(TinctureError) {
-    guard try isMergedAsMatrix() else { return }
-    let (weights, alpha) = (self[Spectral.weight], self[Spectral.alpha])
-    switch Spectral.precision(step.parameters, step.shape) {
-    case .single:
-      let merged = try rule.merged(TaskMatrices<Float>(self, weights))
-      try produce(ontoBase: merged, times: alpha)
-    case .double:
-      let merged = try rule.merged(TaskMatrices<Double>(self, weights))
-      try produce(ontoBase: merged, times: alpha)
-    }
-  }
-
   /// Writes tensors that are not merged as matrices, or not at all for numbers that are not finite.
   ///
   /// - Returns: Whether the tensor is still to be merged.
-  private func isMergedAsMatrix() throws(TinctureError) -> Bool {
+  func isMergedAsMatrix() throws(TinctureError) -> Bool {
     let alpha = self[Spectral.alpha]
     guard isMatrix else {
       guard self[Spectral.others] == "mean" else {
@@ -153,14 +138,6 @@ extension MergeInputs {
       }
     }
   }
-}
-
-/// A rule that merges task vectors of matrices in either precision.
-protocol MatrixRule {
-  /// The merged task vector; nil is zero.
-  func merged<Element: MatrixElement>(
-    _ tasks: TaskMatrices<Element>
-  ) throws(TinctureError) -> Matrix<Element>?
 }
 
 extension Matrix where Element == Double {

@@ -53,8 +53,8 @@ struct TaskMatrices<Element: MatrixElement> {
   /// The leading singular values and vectors.
   ///
   /// By the smaller Gram matrix: in double precision, which loses nothing that single-precision inputs hold, or as
-  /// accurate as decompositions in single precision are. Singular values up to the parameter `tolerance` times the largest are left out, unless the
-  /// published code's arbitrary vectors for them are wanted.
+  /// accurate as decompositions in single precision are. Singular values up to the parameter `tolerance` times the
+  /// largest are left out, unless the published code's arbitrary vectors for them are wanted.
   ///
   /// - Parameters:
   ///   - matrix: The matrix.
