@@ -47,7 +47,7 @@ extension Backend {
   /// - Returns: The largest eigenvalues, descending, and their vectors as columns.
   /// - Throws: An error if the matrix is not finite, or the library fails.
   /// - Complexity: 4/3 n³ for the reflections, and O(n² count).
-  public func eighInSingle(
+  func eighInSingle(
     _ a: Matrix<Double>, leading count: Int
   ) throws(TinctureError) -> (values: [Double], vectors: Matrix<Float>) {
     try Checks.finite(a, "an eigenvalue decomposition")

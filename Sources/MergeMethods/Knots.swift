@@ -131,12 +131,13 @@ public struct Knots: MergeMethod {
     for model in 0..<tasks.count {
       sum.add(try algebra.gramInDouble(tasks.read(model), of: .rows))
     }
-    let eigen = try algebra.eighInSingle(sum, leading: tasks.rows)
+    // Vectors of single precision's quality would let more coordinates change sides at the threshold.
+    let eigen = try algebra.eigh(sum)
     // Squares below rounding are no singular values, whatever epsilon says.
     let epsilon = tasks.inputs[epsilon]
     let limit = max(epsilon * epsilon, 1e-14 * (eigen.values.first ?? 0))
     let rank = eigen.values.prefix { $0 > limit }.count
-    return rank > 0 ? eigen.vectors.columns(0..<rank) : nil
+    return rank > 0 ? eigen.vectors.columns(0..<rank).converted(to: Float.self) : nil
   }
 
   private func combine(
