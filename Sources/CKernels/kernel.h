@@ -66,4 +66,9 @@ TINCTURE_INLINE uint64_t counter_number(uint64_t key, uint64_t index) {
   return z ^ (z >> 31);
 }
 
+// Two elements share a number of the sequence: the first has its lower half, the second the upper.
+TINCTURE_INLINE uint32_t counter_half(uint64_t key, uint64_t start, uint64_t index) {
+  return (uint32_t)(counter_number(key, start + index / 2) >> (index % 2 * 32));
+}
+
 #endif

@@ -4,6 +4,10 @@
 
 uint64_t tincture_random(uint64_t key, uint64_t index) { return counter_number(key, index); }
 
+uint32_t tincture_random_half(uint64_t key, uint64_t start, uint64_t index) {
+  return counter_half(key, start, index);
+}
+
 TINCTURE_KERNEL void tincture_random_drop(
     uint64_t key, uint64_t start, uint64_t threshold, float scale, float *x, size_t n) {
   for (size_t i = 0; i < n; i++) {

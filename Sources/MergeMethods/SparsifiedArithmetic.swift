@@ -101,7 +101,7 @@ public struct SparsifiedArithmetic: MergeMethod {
         ? 32 * scope.rowLength : scope.rankSearchBytes(ranks: 2, series: scope.modelCount)
     case .rank:
       memory.wholeRows = true
-      memory.bytes = 40_000 + 24 * scope.rowLength
+      memory.bytes = (parameters[Self.rescaleRule] == "density" ? 28 : 1) * scope.rowLength
       if keepsMasks(parameters, scope) { memory.bytes += scope.modelCount * maskBytes(scope) }
     }
     return memory

@@ -30,6 +30,16 @@ public struct CounterRandom: Sendable, Hashable {
   /// The number of an element, uniform in [0, 1) with 53 bits.
   public func uniform(at index: Int) -> Double { Double(bits(at: index) >> 11) * 0x1p-53 }
 
+  /// The number of an element of a row, uniform in [0, 1) with 32 bits: half of the bits that two elements share.
+  ///
+  /// - Parameters:
+  ///   - index: The index of the element in its row; even ones have the lower half.
+  ///   - start: The index of the row's first element in its tensor.
+  /// - Returns: The number.
+  public func uniform(at index: Int, ofRowFrom start: Int) -> Double {
+    Double(tincture_random_half(key, UInt64(start), UInt64(index))) * 0x1p-32
+  }
+
   /// Sets elements to zero, each with probability 1 − `probability`, and scales the others.
   ///
   /// - Parameters:
@@ -51,34 +61,28 @@ public struct CounterRandom: Sendable, Hashable {
   /// Decides which elements of one row stay, with a probability that grows with their magnitude's rank.
   ///
   /// The element of ascending rank r (0 to n − 1, ties by index) stays with probability
-  /// low + 2 spread r / (n − 1); a single element with low + spread. Elements that are zero are not
-  /// among those that stay, which changes nothing.
+  /// low + 2 spread r / (n − 1), independently of the others; a single element with low + spread.
+  /// No ranks are worked out: one of the n − 1 other elements, picked at random, is smaller with
+  /// probability r / (n − 1). Of an element's number u, `uniform(at:ofRowFrom:)`, an element stays below
+  /// low and goes from low + 2 spread on; between them (u − low) / (2 spread) (n − 1), rounded down, is
+  /// the place among the others of the element it is compared with, and it stays when it is the larger.
   ///
   /// - Parameters:
   ///   - row: The elements of a row.
   ///   - low: The probability of the smallest element to stay.
   ///   - spread: Half the distance to the probability of the largest.
   ///   - start: The index of the first element in its tensor.
-  ///   - sum: The sum of the row's magnitudes, which makes the search fast.
   ///   - bits: Receives one bit for each element, the first lowest; as many bytes as are needed.
-  ///   - scratch: Reused working memory.
-  /// - Complexity: O(n) for ordinary data, O(n log n) for any.
+  /// - Complexity: O(n).
   public func keepByRank(
-    _ row: Span<Float>, low: Double, spread: Double, from start: Int, sum: Double,
-    bits: inout MutableSpan<UInt8>, scratch: inout [UInt64]
+    _ row: Span<Float>, low: Double, spread: Double, from start: Int,
+    bits: inout MutableSpan<UInt8>
   ) {
     precondition(bits.count == (row.count + 7) / 8, "The mask and the row differ in length.")
-    let needed = tincture_rank_scratch(row.count)
-    if scratch.count < needed { scratch = [UInt64](repeating: 0, count: needed) }
-    let mean = sum / Double(max(1, row.count))
-    scratch.withUnsafeMutableBufferPointer { scratch in
-      bits.withUnsafeMutableBufferPointer { bits in
-        row.withUnsafeBufferPointer { row in
-          guard let x = row.baseAddress, let memory = scratch.baseAddress,
-            let bits = bits.baseAddress
-          else { return }
-          tincture_rank_mask(key, UInt64(start), low, spread, mean, x, row.count, bits, memory)
-        }
+    bits.withUnsafeMutableBufferPointer { bits in
+      row.withUnsafeBufferPointer { row in
+        guard let x = row.baseAddress, let bits = bits.baseAddress else { return }
+        tincture_rank_mask(key, UInt64(start), low, spread, x, row.count, bits)
       }
     }
   }

@@ -64,79 +64,95 @@ struct CounterRandomTests {
   }
 
   @Test(
-    "Dropping by rank agrees with sorting",
+    "Dropping by rank compares with one other element",
     arguments: [
       Floats(), [3], [0], [1, 1], [-2, 1], Floats(repeating: 0, count: 40),
       Floats(repeating: -1.5, count: 301), Adversarial.repetitive(2000, seed: 92),
       Adversarial.ordinary(3000, seed: 93),
       Floats((0..<500).map { Float(bitPattern: UInt32($0 * 7)) }),
-      Floats((0..<2000).map { 1 + Float($0 * 37 % 1000) * 1e-6 }),
       Floats(Adversarial.floats(3000, seed: 94).filter { !$0.isNaN }),
       [.leastNonzeroMagnitude, Float(bitPattern: 0x7fff_ffff), .infinity, 0],
-    ], [(0.45, 0.15), (0.01, 0.49), (0.5, 0.0)])
-  func ranks(values: Floats, range: (low: Double, spread: Double)) {
-    var sum = 0.0
-    Kernels.addMagnitudes(values.span, to: &sum)
-    let expected = Self.sorted(values, range, Self.random, from: 123)
-    // The sum is a hint: the decisions are the same without it.
-    for hint in [sum, 0, .infinity, sum / 1000, sum * 1000] {
-      let kept = Self.kept(values, range, Self.random, from: 123, hint: hint)
-      #expect(kept.differences(from: expected).isEmpty)
+    ], [(0.45, 0.05), (0.01, 0.49), (0.5, 0.0), (0.0, 0.5), (0.9, 0.1), (0.99, 0.05)])
+  func comparisons(values: Floats, range: (low: Double, spread: Double)) {
+    for start in [0, 123] {
+      let kept = Self.kept(values, range, Self.random, from: start)
+      #expect(kept == Self.compared(values, range, Self.random, from: start))
     }
   }
 
-  @Test("Dropping by rank agrees with sorting in short rows with many ties")
-  func tiedRanks() {
-    for row in 0..<2400 {
-      let random = CounterRandom(seed: UInt64(row), tensor: "t", purpose: "ties")
-      let (length, magnitudes) = (4 + row % 61, 2 + row % 5)
-      let values = Floats(
-        (0..<length).map {
-          let size = Float(Int(random.uniform(at: 1000 + $0) * Double(magnitudes)))
-          return (random.uniform(at: 2000 + $0) < 0.5 ? -size : size) / 4
-        })
-      let range = row % 2 == 0 ? (low: 0.01, spread: 0.49) : (low: 0.3, spread: 0.2)
-      var sum = 0.0
-      Kernels.addMagnitudes(values.span, to: &sum)
-      let kept = Self.kept(values, range, random, from: 7 * row, hint: sum)
-      let expected = Self.sorted(values, range, random, from: 7 * row)
-      #expect(kept.differences(from: expected).isEmpty, "\(length) elements, seed \(row)")
+  @Test("Dropping by rank compares with one other element in rows of every length")
+  func shortRows() {
+    for length in 1..<600 {
+      let random = CounterRandom(seed: UInt64(length), tensor: "t", purpose: "ties")
+      let values = Floats((0..<length).map { Float(random.bits(at: $0) % 5) - 2 })
+      let range = length % 2 == 0 ? (low: 0.01, spread: 0.49) : (low: 0.3, spread: 0.2)
+      let kept = Self.kept(values, range, random, from: 7 * length)
+      #expect(kept == Self.compared(values, range, random, from: 7 * length), "\(length) elements")
     }
   }
 
-  /// What the kernel leaves of a row, with zeros of one sign.
+  /// Kept counts are binomial at every rank, and those of two ranks are independent.
+  @Test(
+    "The share that stays follows the rank, within five standard deviations",
+    arguments: [
+      Floats((0..<9).map { Float($0 * 5 % 9) - 4.25 }), [2, 2, 2, 1, 1, 0, 0, 0, 3], [5], [1, -2],
+    ])
+  func sharesByRank(values: Floats) {
+    let (count, low, spread) = (20_000, 0.2, 0.25)
+    var kept = [[Bool]]()
+    for trial in 0..<count {
+      kept.append(Self.kept(values, (low, spread), Self.random, from: trial * 16))
+    }
+    let order = values.indices.sorted {
+      (values[$0].magnitude, $0) < (values[$1].magnitude, $1)
+    }
+    let step = values.count > 1 ? 2 * spread / Double(values.count - 1) : 0
+    let base = values.count > 1 ? low : low + spread
+    let chances = order.indices.map { base + step * Double($0) }
+    func expect(_ count: Int, of trials: Int, chance: Double, _ what: String) {
+      let deviation = (chance * (1 - chance) * Double(trials)).squareRoot()
+      #expect((Double(count) - chance * Double(trials)).magnitude < 5 * deviation, "\(what)")
+    }
+    for (rank, index) in order.enumerated() {
+      expect(kept.count { $0[index] }, of: count, chance: chances[rank], "rank \(rank)")
+      for (other, second) in order.enumerated() where other < rank {
+        expect(
+          kept.count { $0[index] && $0[second] }, of: count, chance: chances[rank] * chances[other],
+          "ranks \(other) and \(rank)")
+      }
+    }
+  }
+
+  /// What the kernel leaves of a row.
   private static func kept(
     _ values: Floats, _ range: (low: Double, spread: Double), _ random: CounterRandom,
-    from start: Int, hint: Double
-  ) -> Floats {
-    var scratch = [UInt64](repeating: .max, count: 3)
+    from start: Int
+  ) -> [Bool] {
     var mask = ContiguousArray<UInt8>(repeating: 255, count: (values.count + 7) / 8)
     var bits = mask.mutableSpan
-    random.keepByRank(
-      values.span, low: range.low, spread: range.spread, from: start, sum: hint, bits: &bits,
-      scratch: &scratch)
-    return positive(values.changed { Kernels.keep(&$0, where: mask.span) })
+    random.keepByRank(values.span, low: range.low, spread: range.spread, from: start, bits: &bits)
+    return values.indices.map { mask[$0 / 8] >> ($0 % 8) & 1 == 1 }
   }
 
-  /// The same by sorting.
-  private static func sorted(
+  /// The same, one element after the other.
+  private static func compared(
     _ values: Floats, _ range: (low: Double, spread: Double), _ random: CounterRandom,
     from start: Int
-  ) -> Floats {
-    let order = values.indices.sorted {
-      (values[$0].magnitude.bitPattern, $0) < (values[$1].magnitude.bitPattern, $1)
+  ) -> [Bool] {
+    let count = values.count
+    let top = count > 1 ? range.low + 2 * range.spread : range.low + range.spread
+    let bounds = [count > 1 ? range.low : top, top].map {
+      UInt32(min(($0 * 0x1p32).rounded(.up), 0x1p32 - 1))
     }
-    var expected = values
-    for (rank, index) in order.enumerated() {
-      let step = values.count > 1 ? 2 * range.spread / Double(values.count - 1) : 0
-      let chance =
-        values.count > 1 ? range.low + step * Double(rank) : range.low + range.spread
-      if random.uniform(at: start + index) >= chance { expected[index] = 0 }
+    return values.indices.map { index in
+      let number = UInt32(random.uniform(at: index, ofRowFrom: start) * 0x1p32)
+      guard number >= bounds[0] else { return true }
+      guard number < bounds[1] else { return false }
+      var other = Int(
+        Double(number - bounds[0]) * (Double(count - 1) / Double(bounds[1] - bounds[0])))
+      if other >= index { other += 1 }
+      let (size, own) = (values[other].magnitude.bitPattern, values[index].magnitude.bitPattern)
+      return (size, other) < (own, index)
     }
-    return positive(expected)
-  }
-
-  private static func positive(_ values: Floats) -> Floats {
-    Floats(values.map { $0 == 0 ? 0 : $0 })
   }
 }

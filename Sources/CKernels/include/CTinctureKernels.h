@@ -154,6 +154,9 @@ void tincture_multiply(const float *m, float *x, size_t n);
 // ---- random.c: value = f(key, index) --------------------------------------------------------------
 // The 64-bit number of an index.
 uint64_t tincture_random(uint64_t key, uint64_t index);
+// The 32-bit number of an index counted from `start`: half of random(key, start + index / 2), the lower
+// one where the index is even.
+uint32_t tincture_random_half(uint64_t key, uint64_t start, uint64_t index);
 // x[i] *= scale where random(key, start + i) >> 11 is below `threshold` (a probability times 2^53),
 // x[i] = 0 elsewhere.
 void tincture_random_drop(
@@ -162,14 +165,14 @@ void tincture_random_drop(
 void tincture_keep_bits(const uint8_t *bits, float scale, float *x, size_t n);
 
 // ---- rank.c: random dropping by the rank of magnitudes --------------------------------------------
-// One row: bit i % 8 of byte i / 8 is set when element i with ascending rank r (ties by index) has a
-// number random(key, start + i), taken in [0, 1), below low + 2 spread r / (n - 1). Zeros have no bit.
-// `mean` is that of the magnitudes and only a hint. `scratch` has tincture_rank_scratch(n) entries of
-// eight bytes.
+// One row: bit i % 8 of byte i / 8 is set when element i stays, which it does with probability
+// low + 2 spread r / (n - 1) when r of the n - 1 others are smaller or equal and before it; a single
+// element with low + spread. The number random_half(key, start, i), taken in [0, 1), decides: below low
+// it stays, from low + 2 spread on it goes, between them it stays when the other element at that share
+// of the others is one of the r.
 void tincture_rank_mask(
-    uint64_t key, uint64_t start, double low, double spread, double mean, const float *x, size_t n,
-    uint8_t *bits, uint64_t *scratch);
-size_t tincture_rank_scratch(size_t n);
+    uint64_t key, uint64_t start, double low, double spread, const float *x, size_t n,
+    uint8_t *bits);
 
 // ---- codes.c: codes of 1 to 8 bits, packed ----------------------------------------------------------
 // Code i takes the bits from i * bits on of the bytes read as one little-endian number; eight codes are

@@ -21,16 +21,10 @@ struct RankedDrop {
     _ row: Span<Float>, from start: Int, _ workspace: Workspace, all: inout Double,
     kept: inout Double
   ) {
-    var sum = 0.0
-    Kernels.addMagnitudes(row, to: &sum)
-    all += sum
+    Kernels.addMagnitudes(row, to: &all)
     workspace.changeMask(row.count) { bits in
-      random.keepByRank(
-        row, low: low, spread: spread, from: start, sum: sum, bits: &bits,
-        scratch: &workspace.ranking)
-      var after = 0.0
-      Kernels.addMagnitudes(row, where: bits.span, to: &after)
-      kept += after
+      random.keepByRank(row, low: low, spread: spread, from: start, bits: &bits)
+      Kernels.addMagnitudes(row, where: bits.span, to: &kept)
     }
   }
 
@@ -38,21 +32,21 @@ struct RankedDrop {
   func apply(
     to row: inout MutableSpan<Float>, from start: Int, _ workspace: Workspace, scale: Float
   ) {
-    var (all, kept) = (0.0, 0.0)
-    select(row.span, from: start, workspace, all: &all, kept: &kept)
+    workspace.changeMask(row.count) {
+      random.keepByRank(row.span, low: low, spread: spread, from: start, bits: &$0)
+    }
     workspace.readMask(row.count) { Kernels.keep(&row, where: $0, scale: scale) }
   }
 
   /// Drops elements of a row and divides the others by their own probabilities, as the paper does.
-  func applyInverse(to row: inout MutableSpan<Float>, from start: Int) {
+  func applyInverse(to row: inout MutableSpan<Float>, from start: Int, _ workspace: Workspace) {
     let sizes = (0..<row.count).map { row[$0].magnitude }
     let order = sizes.indices.sorted { (sizes[$0], $0) < (sizes[$1], $1) }
+    apply(to: &row, from: start, workspace, scale: 1)
     let step = order.count > 1 ? 2 * spread / Double(order.count - 1) : 0
     let base = order.count > 1 ? low : low + spread
-    for (rank, index) in order.enumerated() {
-      let probability = base + step * Double(rank)
-      let kept = random.uniform(at: start + index) < probability
-      row[index] = kept ? row[index] / Float(probability) : 0
+    for (rank, index) in order.enumerated() where row[index] != 0 {
+      row[index] /= Float(base + step * Double(rank))
     }
   }
 }

@@ -61,7 +61,7 @@ enum TensorCut {
       isScaled = true
     case .rankedInverse(let drop):
       Self.forEachRow(&x, rowLength) { row, offset in
-        drop.applyInverse(to: &row, from: start + offset)
+        drop.applyInverse(to: &row, from: start + offset, workspace)
       }
     case .rowBand(let drop, let keep):
       Self.forEachRow(&x, rowLength) { row, _ in Self.keepBand(&row, drop: drop, keep: keep) }

@@ -43,8 +43,6 @@ public final class Workspace {
   private var lent = 0
   /// The most vectors that were in use at once since the workspace was prepared.
   package private(set) var mostLent = 0
-  /// Reused working memory for ranking.
-  public var ranking: [UInt64] = []
   private var mask: UnsafeMutableBufferPointer<UInt8> = .allocate(capacity: 0)
   private var tables: [[UInt32]] = []
   var output: UnsafeMutableRawBufferPointer = .allocate(byteCount: 0, alignment: 64)
