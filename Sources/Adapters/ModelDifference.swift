@@ -87,7 +87,7 @@ struct ExtractionCandidate: Sendable {
   /// Those below 1e-8 of the largest are rounding and given as 0.
   func spectrum(_ algebra: Backend) throws(TinctureError) -> [Double] {
     let change = try self.change()
-    let side: GramSide = change.rows <= change.columns ? .rows : .columns
+    let side = change.shorterSide
     let norm = change.frobeniusNorm
     guard norm > 0 else { return [Double](repeating: 0, count: change.smallerExtent) }
     var wide = change.converted(to: Double.self)

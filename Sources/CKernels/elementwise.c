@@ -9,6 +9,11 @@ TINCTURE_KERNEL void tincture_axpy(float a, const float *restrict x, float *rest
   for (size_t i = 0; i < n; i++) y[i] = y[i] + a * x[i];
 }
 
+TINCTURE_KERNEL void tincture_axpy_in_double(
+    double a, const float *restrict x, float *restrict y, size_t n) {
+  for (size_t i = 0; i < n; i++) y[i] = (float)((double)y[i] + a * (double)x[i]);
+}
+
 enum { strip = 256 };
 
 #define AXPY_DIFFERENCE(WIDENED)                                                            \

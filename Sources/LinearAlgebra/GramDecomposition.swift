@@ -34,7 +34,7 @@ struct GramDecomposition {
     } else {
       unit = 1
     }
-    side = a.rows <= a.columns ? .rows : .columns
+    side = a.shorterSide
     let eigen = try algebra.eigh(
       algebra.gram(wide, of: side), leading: min(count, a.smallerExtent))
     values = eigen.values.map { max(0, $0).squareRoot() }

@@ -36,10 +36,11 @@ extension Backend {
     return all
   }
 
-  /// Computes eigenvalues of a symmetric matrix in double precision and their vectors in single precision.
+  /// Computes eigenvalues of a symmetric matrix and their vectors in single precision.
   ///
   /// As ``eigh(_:leading:)``, but vectors are orthonormal to a modest multiple of single precision's ε only, and so
-  /// all of them are found in this way, faster than by divide and conquer.
+  /// all of them are found in this way, faster than by divide and conquer. The matrix becomes tridiagonal in its own
+  /// precision, whose ε tells by how much of the largest eigenvalue all are wrong.
   ///
   /// - Parameters:
   ///   - a: The matrix, exactly symmetric.
@@ -47,13 +48,13 @@ extension Backend {
   /// - Returns: The largest eigenvalues, descending, and their vectors as columns.
   /// - Throws: An error if the matrix is not finite, or the library fails.
   /// - Complexity: 4/3 n³ for the reflections, and O(n² count).
-  func eighInSingle(
-    _ a: Matrix<Double>, leading count: Int
+  func eighInSingle<Element: MatrixElement>(
+    _ a: Matrix<Element>, leading count: Int
   ) throws(TinctureError) -> (values: [Double], vectors: Matrix<Float>) {
     try Checks.finite(a, "an eigenvalue decomposition")
     guard let found = leading(a, count, as: Float.self) else {
       let found = try eigh(a, leading: count)
-      return (found.values, found.vectors.converted(to: Float.self))
+      return (found.values.map { Double($0) }, found.vectors.converted(to: Float.self))
     }
     let single = EigenDecomposition(
       ascending: found.values.map { Float($0) }, rows: found.vectors)

@@ -1,15 +1,5 @@
 // Loops over elements of two precisions.
 extension Loops {
-  /// y += a x, computed in double precision and rounded once.
-  @_specialize(where Element == Float)
-  @_specialize(where Element == Double)
-  static func add<Element: MatrixElement>(
-    _ x: UnsafePointer<Float>, times a: Double, rounding y: UnsafeMutablePointer<Element>,
-    _ count: Int
-  ) {
-    for i in 0..<count { y[i] = Element(Double(y[i]) + a * Double(x[i])) }
-  }
-
   /// The inner product in double precision, in four partial sums.
   @_specialize(where Element == Float)
   @_specialize(where Element == Double)

@@ -27,6 +27,7 @@ enum Loops {
   static func firstNonFinite<Element: MatrixElement>(
     _ x: UnsafePointer<Element>, _ count: Int
   ) -> Int? {
+    if Element.precision == .single, largestBits(x, count) < 0x7f80_0000 { return nil }
     // x − x is 0 for finite numbers and NaN for others; four sums of that keep the processor busy.
     var start = 0
     while start < count {
@@ -134,12 +135,22 @@ enum Loops {
     for i in 0..<count { x[i] /= a }
   }
 
+  /// The bit pattern of the largest magnitude of elements in single precision.
+  private static func largestBits<Element>(_ x: UnsafePointer<Element>, _ count: Int) -> UInt32 {
+    let x = UnsafeRawPointer(x).assumingMemoryBound(to: Float.self)
+    return Kernels.largestMagnitude(Span(_unsafeStart: x, count: count))
+  }
+
   /// The largest magnitude; NaN does not count.
   @_specialize(where Element == Float)
   @_specialize(where Element == Double)
   static func largestMagnitude<Element: MatrixElement>(
     _ x: UnsafePointer<Element>, _ count: Int
   ) -> Element {
+    if Element.precision == .single {
+      let bits = largestBits(x, count)
+      if bits < 0x7f80_0000 { return Element(Float(bitPattern: bits)) }
+    }
     var (m0, m1, m2, m3): (Element, Element, Element, Element) = (0, 0, 0, 0)
     var i = 0
     while i + 4 <= count {

@@ -1,3 +1,5 @@
+internal import TinctureTensors
+
 extension Matrix {
   /// Takes over elements that follow each other, row after row.
   ///
@@ -41,9 +43,16 @@ extension Matrix {
   public mutating func add(_ values: Span<Float>, times factor: Double, at start: Int) {
     precondition(start >= 0 && start + values.count <= count, "There are no such elements.")
     write { target in
+      let place = UnsafeMutableRawPointer(target + start)
+      guard Element.precision == .double else {
+        let pointer = place.assumingMemoryBound(to: Float.self)
+        var sum = MutableSpan<Float>(_unsafeStart: pointer, count: values.count)
+        return Kernels.add(values, timesInDouble: factor, to: &sum)
+      }
       values.withUnsafeBufferPointer {
         guard let source = $0.baseAddress else { return }
-        Loops.add(source, times: factor, rounding: target + start, $0.count)
+        let sum = place.assumingMemoryBound(to: Double.self)
+        Loops.add(source, times: factor, toDouble: sum, $0.count)
       }
     }
   }

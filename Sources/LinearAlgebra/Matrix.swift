@@ -87,6 +87,8 @@ public struct Matrix<Element: MatrixElement>: @unchecked Sendable {
 
   /// The smaller of the two extents, which bounds the rank.
   public var smallerExtent: Int { min(rows, columns) }
+  /// The side whose inner products make the smaller matrix.
+  public var shorterSide: GramSide { rows <= columns ? .rows : .columns }
 
   /// The element of a row and a column, both counted from zero.
   @inlinable public subscript(row: Int, column: Int) -> Element {

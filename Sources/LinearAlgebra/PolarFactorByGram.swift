@@ -23,7 +23,7 @@ extension Backend {
     let unit = Double(sign: .plus, exponent: a.largestMagnitude.exponent, significand: 1)
     var scaled = a
     scaled.divide(by: unit)
-    let side: GramSide = a.rows <= a.columns ? .rows : .columns
+    let side = a.shorterSide
     let eigen = try eigh(gram(scaled, of: side))
     let values = eigen.values.map { max(0, $0).squareRoot() }
     let count = values.prefix { $0 > share * (values.first ?? 0) }.count

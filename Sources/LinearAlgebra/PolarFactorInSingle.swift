@@ -19,15 +19,33 @@ extension Backend {
   public func polarInSingle(
     _ a: Matrix<Float>, keepingAbove share: Double = 1e-6
   ) throws(TinctureError) -> (factor: Matrix<Float>, singularValues: [Float]) {
+    let (parts, values) = try polarPartsInSingle(a, keepingAbove: share)
+    return (try multiply(chain: parts), values)
+  }
+
+  /// Computes the polar factor as ``polarInSingle(_:keepingAbove:)`` does, and leaves the last product to the caller.
+  ///
+  /// - Parameters:
+  ///   - a: The matrix.
+  ///   - share: Singular values must exceed this share of the largest, at least 1e-7.
+  /// - Returns: One or two matrices whose product is the factor, and the singular values that are large enough.
+  /// - Throws: An error if an element is not finite, or the library fails.
+  /// - Complexity: O(m n min(m, n)).
+  public func polarPartsInSingle(
+    _ a: Matrix<Float>, keepingAbove share: Double = 1e-6
+  ) throws(TinctureError) -> (parts: [Matrix<Float>], singularValues: [Float]) {
     try Checks.finite(a, "a polar factor")
     if 2 * max(a.rows, a.columns) >= 3 * a.smallerExtent, let found = try polarOfLong(a, share) {
       return found
     }
     let found = try SingleDirections(
       a, keepingAbove: Float(share), rank: .max, range: SingleDirections.narrow, self)
-    guard !found.isDoubtful else { return try polarInDouble(a, share) }
-    guard found.count > 0 else { return (Matrix(rows: a.rows, columns: a.columns), []) }
-    return (try found.polarFactor(self), found.singularValues)
+    guard !found.isDoubtful else {
+      let (factor, values) = try polarInDouble(a, share)
+      return ([factor], values)
+    }
+    guard found.count > 0 else { return ([Matrix(rows: a.rows, columns: a.columns)], []) }
+    return (found.polarParts, found.singularValues)
   }
 
   /// The factor by double precision, and by singular values where squares of the smallest have lost digits that count.
@@ -49,9 +67,9 @@ extension Backend {
   /// The factor by the inverse root of the Gram matrix; nil where singular values lie too far apart or one does not count.
   private func polarOfLong(
     _ a: Matrix<Float>, _ share: Double
-  ) throws(TinctureError) -> (factor: Matrix<Float>, singularValues: [Float])? {
+  ) throws(TinctureError) -> (parts: [Matrix<Float>], singularValues: [Float])? {
     guard (1e-20...1e20).contains(a.largestMagnitude) else { return nil }
-    let side: GramSide = a.rows <= a.columns ? .rows : .columns
+    let side = a.shorterSide
     let eigen = try eighInSingle(gramInDouble(a, of: side), leading: a.smallerExtent)
     let least = max(1.0 / 64, share)
     guard let first = eigen.values.first, let last = eigen.values.last,
@@ -61,7 +79,6 @@ extension Backend {
     var half = eigen.vectors
     half.scaleColumns(by: values.map { Float(1 / $0.squareRoot()) })
     let root = try gram(half, of: .rows)
-    let factor = try side == .rows ? multiply(root, a) : multiply(a, root)
-    return (factor, values.map { Float($0) })
+    return (side == .rows ? [root, a] : [a, root], values.map { Float($0) })
   }
 }

@@ -34,12 +34,14 @@ struct SingleDirections {
   ///   - share: Singular values must exceed this share of the largest.
   ///   - rank: How many are wanted at most.
   ///   - range: Where a range ends, as a share of its largest singular value.
+  ///   - isFlat: Whether those that are wanted are expected to lie close together.
   ///   - algebra: The library.
   /// - Throws: An error if the library fails.
   init(
-    _ a: Matrix<Float>, keepingAbove share: Float, rank: Int, range: Float, _ algebra: Backend
+    _ a: Matrix<Float>, keepingAbove share: Float, rank: Int, range: Float,
+    isFlat: Bool = false, _ algebra: Backend
   ) throws(TinctureError) {
-    side = a.rows <= a.columns ? .rows : .columns
+    side = a.shorterSide
     let largest = a.largestMagnitude
     let isUsual = largest == 0 || (1e-12...1e12).contains(largest)
     unit = isUsual ? 1 : Float(sign: .plus, exponent: largest.exponent, significand: 1)
@@ -52,9 +54,9 @@ struct SingleDirections {
     var basis: Matrix<Float>?
     while values.count < rank {
       let isFirst = basis == nil
-      let gram = try algebra.gram(rest, of: isFirst ? side : .rows).converted(to: Double.self)
+      let gram = try algebra.gram(rest, of: isFirst ? side : .rows)
       let wanted = min(rank - values.count, gram.rows)
-      let found = try algebra.eighInSingle(gram, leading: wanted)
+      let found = try Self.eigenvectors(of: gram, wanted, isFlat: isFlat && isFirst, algebra)
       let top = Float(max(0, found.values.first ?? 0).squareRoot())
       if isFirst {
         // The trace is ‖A‖².
@@ -92,6 +94,21 @@ struct SingleDirections {
     if let last = values.min(), last < least + noise { isDoubtful = true }
   }
 
+  /// The leading eigenvectors, by a reduction in single precision where it is good enough.
+  ///
+  /// Its errors are several ε of the largest eigenvalue, some more the larger the matrix.
+  private static func eigenvectors(
+    of gram: Matrix<Float>, _ count: Int, isFlat: Bool, _ algebra: Backend
+  ) throws(TinctureError) -> (values: [Double], vectors: Matrix<Float>) {
+    if isFlat, gram.rows <= 1024 {
+      let found = try algebra.eighInSingle(gram, leading: count)
+      if let first = found.values.first, let last = found.values.last, last > first / 16 {
+        return found
+      }
+    }
+    return try algebra.eighInSingle(gram.converted(to: Double.self), leading: count)
+  }
+
   /// Takes the first vectors of a range and their images over; returns these with length 1.
   private mutating func add(
     _ vectors: Matrix<Float>, _ images: Matrix<Float>, _ count: Int, in basis: Matrix<Float>?,
@@ -118,12 +135,10 @@ struct SingleDirections {
   /// The singular values, largest first.
   var singularValues: [Float] { values.sorted(by: >).map { $0 * unit } }
 
-  /// The matrix with all singular values made 1 and the directions left out made 0.
-  func polarFactor(_ algebra: Backend) throws(TinctureError) -> Matrix<Float> {
+  /// Two matrices whose product has all singular values made 1 and the directions left out made 0.
+  var polarParts: [Matrix<Float>] {
     let (vectors, images) = joined
-    return try side == .rows
-      ? algebra.multiply(vectors, images)
-      : algebra.multiply(images, vectors, transposing: [.first, .second])
+    return side == .rows ? [vectors, images] : [images.transposed(), vectors.transposed()]
   }
 
   /// The decomposition of the matrix.

@@ -14,17 +14,19 @@ extension Backend {
   ///   - a: The matrix.
   ///   - share: Singular values must exceed this share of the largest, at least 1e-7.
   ///   - rank: How many of them are wanted at most; by default all.
+  ///   - isFlat: Whether all that are wanted are expected to be a quarter of the largest or more. The Gram matrix of a
+  ///     small matrix is then reduced in single precision, and once more in double where they are not.
   /// - Returns: The decomposition, of as many singular values as are large enough.
   /// - Throws: An error if an element is not finite, or the library fails.
   /// - Complexity: O(m n min(m, n)).
   public func svdInSingle(
-    _ a: Matrix<Float>, keepingAbove share: Double = 1e-6, rank: Int = .max
+    _ a: Matrix<Float>, keepingAbove share: Double = 1e-6, rank: Int = .max, isFlat: Bool = false
   ) throws(TinctureError) -> SVD<Float> {
     precondition(rank >= 0, "A rank of \(rank) is not possible.")
     try Checks.finite(a, "a singular value decomposition")
     let range = rank < a.smallerExtent ? SingleDirections.narrow : SingleDirections.wide
     let found = try SingleDirections(
-      a, keepingAbove: Float(share), rank: rank, range: range, self)
+      a, keepingAbove: Float(share), rank: rank, range: range, isFlat: isFlat, self)
     guard found.isDoubtful else { return found.svd(of: a) }
     return try svdByGram(a, keepingAbove: share, rank: rank)
   }

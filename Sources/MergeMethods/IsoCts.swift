@@ -109,8 +109,9 @@ public struct IsoCts: MergeMethod {
       let left = try algebra.polarInSingle(own.converted(to: Float.self), keepingAbove: 1e-7)
       let turned = Matrix.joined(
         [left.factor, common.converted(to: Float.self)], rows: own.rows)
-      let rows = try algebra.polarInSingle(right.converted(to: Float.self), keepingAbove: 1e-7)
-      return try algebra.multiply(turned, rows.factor).converted(to: Element.self)
+      let rows = try algebra.polarPartsInSingle(
+        right.converted(to: Float.self), keepingAbove: 1e-7)
+      return try algebra.multiply(chain: [turned] + rows.parts).converted(to: Element.self)
     }
     let left = try OrthonormalVectors(own.converted(to: Double.self), .columns, algebra)
     let right = try OrthonormalVectors(right.converted(to: Double.self), .rows, algebra)

@@ -83,7 +83,9 @@ extension TsvM: MatrixRule {
     var parts: [SVD<Element>] = []
     for model in 0..<tasks.count {
       let task = try tasks.read(model)
-      if task.largestMagnitude > 0 { parts.append(try tasks.decompose(task, rank: rank)) }
+      if task.largestMagnitude > 0 {
+        parts.append(try tasks.decompose(task, rank: rank, like: parts.last))
+      }
     }
     guard !parts.isEmpty else { return nil }
     return try JoinedDirections(parts).orthogonalized(tasks)

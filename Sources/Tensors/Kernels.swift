@@ -33,6 +33,12 @@ public enum Kernels {
     call(x, &y) { x, y, n in tincture_axpy(a, x, y, n) }
   }
 
+  /// y += a x, computed in double precision and rounded once.
+  public static func add(_ x: Span<Float>, timesInDouble a: Double, to y: inout MutableSpan<Float>)
+  {
+    call(x, &y) { x, y, n in tincture_axpy_in_double(a, x, y, n) }
+  }
+
   /// y += x.
   public static func add(_ x: Span<Float>, to y: inout MutableSpan<Float>) {
     call(x, &y) { x, y, n in tincture_add(x, y, n) }

@@ -38,6 +38,32 @@ struct ProductTests {
     }
   }
 
+  @Test(
+    "Chains of products do not depend on their order", .needsBLAS,
+    arguments: [
+      [4], [5, 2], [3, 40, 2], [30, 3, 25, 4], [2, 30, 3, 25, 4, 9], [0, 3, 2], [3, 0, 5, 2],
+    ])
+  func chains(extents: [Int]) throws {
+    let algebra = try Backend.shared
+    let all = extents + [7]
+    let chain = (0..<extents.count).map {
+      uniform(all[$0], all[$0 + 1], seed: UInt64($0), as: Float.self)
+    }
+    var wanted = chain[0].converted(to: Double.self)
+    for next in chain.dropFirst() { wanted = plainProduct(wanted, next.converted(to: Double.self)) }
+    let found = try algebra.multiply(chain: chain)
+    let limit = 1e-6 * chain.dropFirst().reduce(1) { $0 * max(1, $1.frobeniusNorm) }
+    #expect(found.rows == wanted.rows && found.columns == wanted.columns)
+    #expect(distance(found, wanted) <= 4 * limit)
+  }
+
+  @Test("Chains that have a gap are refused", .needsBLAS)
+  func brokenChain() throws {
+    let algebra = try Backend.shared
+    let chain = [Matrix<Float>(rows: 3, columns: 4), Matrix(rows: 5, columns: 2)]
+    #expect(throws: TinctureError.self) { try algebra.multiply(chain: chain) }
+  }
+
   @Test("Shapes that do not chain are refused", .needsBLAS)
   func shapes() throws {
     let algebra = try Backend.shared

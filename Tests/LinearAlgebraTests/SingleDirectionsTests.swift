@@ -89,6 +89,33 @@ struct SingleDirectionsTests {
     }
   }
 
+  @Test(
+    "Directions that lie close together are found by the quicker reduction", arguments: [60, 90])
+  func flat(columns: Int) throws {
+    let algebra = try Backend.shared
+    let values = Self.values { (i: Double) -> Double in i < 12 ? 1 - i / 20 : 0.2 - i / 500 }
+    let a = try withSpectrum(values, rows: 60, columns: columns, as: Float.self)
+    let whole = try algebra.svd(a.converted(to: Double.self)).prefix(12)
+    let found = try algebra.svdInSingle(a, rank: 12, isFlat: true)
+    #expect(found.rank == 12 && hasFixedSigns(found.u))
+    #expect(distance(product(found), product(whole)) < 4e-6)
+    #expect(columnError(found.u) < 1e-5 && columnError(found.vt.transposed()) < 1e-5)
+    for (value, known) in zip(found.singularValues, values) {
+      #expect((Double(value) - known).magnitude < 1e-6)
+    }
+  }
+
+  @Test("Expecting what is not there changes nothing")
+  func notFlat() throws {
+    let algebra = try Backend.shared
+    let values = Self.values { (i: Double) -> Double in pow(0.7, i) }
+    let a = try withSpectrum(values, rows: 60, columns: 70, as: Float.self)
+    let (found, wanted) = (
+      try algebra.svdInSingle(a, rank: 9, isFlat: true), try algebra.svdInSingle(a, rank: 9)
+    )
+    #expect(found.u == wanted.u && found.singularValues == wanted.singularValues)
+  }
+
   @Test("Few directions that span many powers of two are still found")
   func wideRange() throws {
     let algebra = try Backend.shared

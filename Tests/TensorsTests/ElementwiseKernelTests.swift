@@ -35,6 +35,11 @@ struct ElementwiseTwin: Sendable, CustomStringConvertible {
     } twin: { x, _, a, _, y in
       rounded(a * x) + y
     },
+    .init(description: "add a multiple in double precision") { x, _, a, _, y in
+      Kernels.add(x.span, timesInDouble: Double(a) / 3, to: &y)
+    } twin: { x, _, a, _, y in
+      Float(Double(y) + Double(a) / 3 * Double(x))
+    },
     .init(description: "add") { x, _, _, _, y in
       Kernels.add(x.span, to: &y)
     } twin: { x, _, _, _, y in

@@ -37,6 +37,8 @@ int tincture_is_amd_512(void);
 void tincture_scale(float a, const float *x, float *y, size_t n);
 // y += a x.
 void tincture_axpy(float a, const float *x, float *y, size_t n);
+// The same in double precision, rounded once.
+void tincture_axpy_in_double(double a, const float *x, float *y, size_t n);
 // y += a (x - base) for stored x.
 void tincture_axpy_difference_bf16(
     float a, const uint16_t *x, const float *base, float *y, size_t n);

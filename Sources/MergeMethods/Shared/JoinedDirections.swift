@@ -39,10 +39,10 @@ struct JoinedDirections<Element: MatrixElement> {
       return try algebra.multiply(left, algebra.polarBySVD(vt, nullSpace: .completed).factor)
     }
     guard Element.precision == .double else {
-      var left = try algebra.polarInSingle(u.converted(to: Float.self), keepingAbove: 1e-7).factor
-      left.scaleColumns(by: values.map { Float($0) })
-      let right = try algebra.polarInSingle(vt.converted(to: Float.self), keepingAbove: 1e-7).factor
-      return try algebra.multiply(left, right).converted(to: Element.self)
+      let left = try algebra.polarPartsInSingle(u.converted(to: Float.self), keepingAbove: 1e-7)
+      var right = try algebra.polarPartsInSingle(vt.converted(to: Float.self), keepingAbove: 1e-7)
+      right.parts[0].scaleRows(by: values.map { Float($0) })
+      return try algebra.multiply(chain: left.parts + right.parts).converted(to: Element.self)
     }
     let left = try OrthonormalVectors(u.converted(to: Double.self), .columns, algebra)
     let right = try OrthonormalVectors(vt.converted(to: Double.self), .rows, algebra)

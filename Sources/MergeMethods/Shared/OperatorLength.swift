@@ -90,7 +90,7 @@ struct OperatorLength {
     case .matrix(let matrix):
       let algebra = try Backend.shared
       if isRough { return try algebra.powerIteration(matrix) }
-      let side: GramSide = matrix.rows <= matrix.columns ? .rows : .columns
+      let side = matrix.shorterSide
       let values = try algebra.eigh(algebra.gram(matrix, of: side), leading: 1).values
       return max(0, values.first ?? 0).squareRoot()
     }

@@ -59,31 +59,43 @@ struct TaskMatrices<Element: MatrixElement> {
   /// - Parameters:
   ///   - matrix: The matrix.
   ///   - rank: How many at most.
+  ///   - similar: The decomposition of a matrix whose singular values are probably similar; where they lie close
+  ///     together, a quicker route is tried.
   /// - Returns: The decomposition.
   /// - Throws: An error if the library fails.
   /// - Complexity: O(m n k) for the smaller extent k.
   func decompose(
-    _ matrix: Matrix<Element>, rank: Int = .max
+    _ matrix: Matrix<Element>, rank: Int = .max, like similar: SVD<Element>? = nil
   ) throws(TinctureError) -> SVD<Element> {
     guard Spectral.completes(inputs.step.parameters) else {
       return try algebra.leadingDirections(
-        matrix, keepingAbove: inputs[Spectral.tolerance], rank: rank)
+        matrix, keepingAbove: inputs[Spectral.tolerance], rank: rank,
+        isFlat: similar.map { $0.rank == rank && $0.isFlat } ?? false)
     }
     let whole = try algebra.svd(matrix)
     return whole.prefix(min(rank, whole.rank))
   }
 }
 
+extension SVD {
+  /// Whether the smallest singular value is well above a quarter of the largest.
+  fileprivate var isFlat: Bool {
+    guard let first = singularValues.first, let last = singularValues.last else { return false }
+    return Double(last) > 0.28 * Double(first)
+  }
+}
+
 extension Backend {
   /// Singular values and vectors by Gram matrices, in the precision of the matrix.
   func leadingDirections<Element: MatrixElement>(
-    _ matrix: Matrix<Element>, keepingAbove share: Double, rank: Int = .max
+    _ matrix: Matrix<Element>, keepingAbove share: Double, rank: Int = .max, isFlat: Bool = false
   ) throws(TinctureError) -> SVD<Element> {
     guard Element.precision == .single else {
       return try svdByGram(matrix, keepingAbove: share, rank: rank)
     }
-    return try svdInSingle(matrix.converted(to: Float.self), keepingAbove: share, rank: rank)
-      .converted(to: Element.self)
+    return try svdInSingle(
+      matrix.converted(to: Float.self), keepingAbove: share, rank: rank, isFlat: isFlat
+    ).converted(to: Element.self)
   }
 
   /// mean(σ) U Vᵀ for a matrix U diag(σ) Vᵀ, without the directions in which it is zero.
