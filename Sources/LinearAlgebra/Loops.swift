@@ -135,10 +135,14 @@ enum Loops {
     for i in 0..<count { x[i] /= a }
   }
 
+  /// Elements that are in single precision.
+  private static func singles<Element>(_ x: UnsafePointer<Element>) -> UnsafePointer<Float> {
+    UnsafeRawPointer(x).assumingMemoryBound(to: Float.self)
+  }
+
   /// The bit pattern of the largest magnitude of elements in single precision.
   private static func largestBits<Element>(_ x: UnsafePointer<Element>, _ count: Int) -> UInt32 {
-    let x = UnsafeRawPointer(x).assumingMemoryBound(to: Float.self)
-    return Kernels.largestMagnitude(Span(_unsafeStart: x, count: count))
+    Kernels.largestMagnitude(Span(_unsafeStart: singles(x), count: count))
   }
 
   /// The largest magnitude; NaN does not count.
@@ -174,6 +178,12 @@ enum Loops {
     _ x: UnsafePointer<Element>, _ count: Int, unit: Double
   ) -> Double {
     var (s0, s1, s2, s3) = (0.0, 0.0, 0.0, 0.0)
+    if Element.precision == .single, unit == 1 {
+      let x = singles(x)
+      let values = Span(_unsafeStart: x, count: count)
+      Kernels.addDot(values, values, to: &s0)
+      return s0
+    }
     let inverse = 1 / unit
     @inline(__always) func square(_ i: Int) -> Double {
       let value = Double(x[i]) * inverse

@@ -3,11 +3,10 @@ public import TinctureTensors
 extension Backend {
   /// Computes the polar factor of a matrix in single precision, about as accurate as single precision allows.
   ///
-  /// Of long matrices, whose singular values mostly lie close together, the Gram matrix is formed in double precision;
-  /// with G = A Aᵀ = U diag(σ²) Uᵀ the factor is U diag(1/σ) Uᵀ A, whose square matrix and product are single
-  /// precision's. Where σ₁ / σₖ is above 64 or some singular values are to be left out, and for other matrices,
-  /// directions are found a range of singular values at a time, as in ``svdInSingle(_:keepingAbove:rank:)``, or in
-  /// double precision where rounding would decide. Directions whose singular values are at or below `share` · σ₁ or
+  /// With G = A Aᵀ = U diag(σ²) Uᵀ, formed and decomposed in double precision, the factor is U diag(1/σ) Uᵀ A, whose
+  /// square matrix and product are single precision's. Where σ₁ / σₖ is above 64 or some singular values are to be left
+  /// out, directions are found a range of singular values at a time, as in ``svdInSingle(_:keepingAbove:rank:isFlat:)``,
+  /// or in double precision where rounding would decide. Directions whose singular values are at or below `share` · σ₁ or
   /// 8 ε ‖A‖ get zero.
   ///
   /// - Parameters:
@@ -35,11 +34,14 @@ extension Backend {
     _ a: Matrix<Float>, keepingAbove share: Double = 1e-6
   ) throws(TinctureError) -> (parts: [Matrix<Float>], singularValues: [Float]) {
     try Checks.finite(a, "a polar factor")
-    if 2 * max(a.rows, a.columns) >= 3 * a.smallerExtent, let found = try polarOfLong(a, share) {
-      return found
+    var eigen: SingleDirections.Eigenvectors?
+    if (1e-20...1e20).contains(a.largestMagnitude) {
+      let found = try eighInSingle(gramInDouble(a, of: a.shorterSide), leading: a.smallerExtent)
+      if let parts = try partsByRoot(a, share, found) { return parts }
+      eigen = found
     }
     let found = try SingleDirections(
-      a, keepingAbove: Float(share), rank: .max, range: SingleDirections.narrow, self)
+      a, keepingAbove: Float(share), rank: .max, range: .long, first: eigen, self)
     guard !found.isDoubtful else {
       let (factor, values) = try polarInDouble(a, share)
       return ([factor], values)
@@ -64,14 +66,11 @@ extension Backend {
     )
   }
 
-  /// The factor by the inverse root of the Gram matrix; nil where singular values lie too far apart or one does not count.
-  private func polarOfLong(
-    _ a: Matrix<Float>, _ share: Double
+  /// The inverse root of the Gram matrix beside the matrix; nil where singular values lie too far apart or one does not count.
+  private func partsByRoot(
+    _ a: Matrix<Float>, _ share: Double, _ eigen: SingleDirections.Eigenvectors
   ) throws(TinctureError) -> (parts: [Matrix<Float>], singularValues: [Float])? {
-    guard (1e-20...1e20).contains(a.largestMagnitude) else { return nil }
-    let side = a.shorterSide
-    let eigen = try eighInSingle(gramInDouble(a, of: side), leading: a.smallerExtent)
-    let least = max(1.0 / 64, share)
+    let least = max(Double(SingleDirections.Range.long.end), share)
     guard let first = eigen.values.first, let last = eigen.values.last,
       last > least * least * first
     else { return nil }
@@ -79,6 +78,6 @@ extension Backend {
     var half = eigen.vectors
     half.scaleColumns(by: values.map { Float(1 / $0.squareRoot()) })
     let root = try gram(half, of: .rows)
-    return (side == .rows ? [root, a] : [a, root], values.map { Float($0) })
+    return (a.shorterSide == .rows ? [root, a] : [a, root], values.map { Float($0) })
   }
 }

@@ -3,12 +3,16 @@ internal import TinctureTensors
 /// Singular values and vectors of a matrix in single precision, found from Gram matrices, range after range.
 ///
 /// The eigenvectors U of A Aᵀ, formed in single precision and decomposed in double, are good for singular values of a
-/// sixteenth of the largest and more: squares of smaller ones drown in rounding. So only these directions count,
-/// with the rows of B = Uᵀ A and their lengths for right vectors and values. What is left of B, made orthogonal to
-/// the right vectors found, is a smaller matrix that begins a range of its own, until nothing but rounding is left.
+/// sixteenth of the largest and more: squares of smaller ones drown in rounding. Formed in double precision it is good
+/// for all, but the rows of B = Uᵀ A, which give right vectors and values, are wrong by several ε of the largest. So
+/// only the directions of one range count. What is left of B, made orthogonal to the right vectors found, is a smaller
+/// matrix that begins a range of its own, until nothing but rounding is left.
 /// The result is about as accurate as a singular value decomposition in single precision, which takes several
 /// times as long.
 struct SingleDirections {
+  /// Eigenvalues of a Gram matrix, descending, and their vectors as columns.
+  typealias Eigenvectors = (values: [Double], vectors: Matrix<Float>)
+
   /// Orthonormal vectors of the smaller side as columns, n × b for each range.
   private var near: [Matrix<Float>] = []
   /// The vectors of the other side as rows, b × m for each range.
@@ -22,10 +26,20 @@ struct SingleDirections {
   /// Whether rounding would decide about some singular values.
   private(set) var isDoubtful = false
 
-  /// Where a range ends, as a share of its largest singular value, so that single vectors are good.
-  static let narrow: Float = 1.0 / 16
-  /// Where a range may end if all vectors are taken, whose small errors even out.
-  static let wide: Float = 1.0 / 32
+  /// How far a range goes.
+  struct Range {
+    /// Where it ends, as a share of its largest singular value.
+    let end: Float
+    /// Whether Gram matrices are formed in double precision.
+    let usesDouble: Bool
+
+    /// Single vectors are good.
+    static let narrow = Range(end: 1.0 / 16, usesDouble: false)
+    /// For all vectors together, whose small errors even out.
+    static let wide = Range(end: 1.0 / 32, usesDouble: false)
+    /// The longest; quicker where it saves a range, slower elsewhere.
+    static let long = Range(end: 1.0 / 64, usesDouble: true)
+  }
 
   /// Finds directions.
   ///
@@ -33,20 +47,21 @@ struct SingleDirections {
   ///   - a: The matrix; finite.
   ///   - share: Singular values must exceed this share of the largest.
   ///   - rank: How many are wanted at most.
-  ///   - range: Where a range ends, as a share of its largest singular value.
+  ///   - range: How far ranges go.
   ///   - isFlat: Whether those that are wanted are expected to lie close together.
+  ///   - first: All eigenvectors of the smaller Gram matrix, where they are known.
   ///   - algebra: The library.
   /// - Throws: An error if the library fails.
   init(
-    _ a: Matrix<Float>, keepingAbove share: Float, rank: Int, range: Float,
-    isFlat: Bool = false, _ algebra: Backend
+    _ a: Matrix<Float>, keepingAbove share: Float, rank: Int, range: Range, isFlat: Bool = false,
+    first: Eigenvectors? = nil, _ algebra: Backend
   ) throws(TinctureError) {
     side = a.shorterSide
     let largest = a.largestMagnitude
     let isUsual = largest == 0 || (1e-12...1e12).contains(largest)
     unit = isUsual ? 1 : Float(sign: .plus, exponent: largest.exponent, significand: 1)
     guard largest > 0 else { return }
-    var rest = a
+    var (rest, first) = (a, isUsual ? first : nil)
     if !isUsual { rest.divide(by: unit) }
     // Products leave less than this of a matrix that has no further directions.
     var noise: Float = 0
@@ -54,24 +69,29 @@ struct SingleDirections {
     var basis: Matrix<Float>?
     while values.count < rank {
       let isFirst = basis == nil
-      let gram = try algebra.gram(rest, of: isFirst ? side : .rows)
-      let wanted = min(rank - values.count, gram.rows)
-      let found = try Self.eigenvectors(of: gram, wanted, isFlat: isFlat && isFirst, algebra)
+      let extent = isFirst ? rest.smallerExtent : rest.rows
+      let wanted = min(rank - values.count, extent)
+      let ownSide = isFirst ? side : .rows
+      let found =
+        if let known = first.take() { known } else if range.usesDouble {
+          try algebra.eighInSingle(algebra.gramInDouble(rest, of: ownSide), leading: wanted)
+        } else {
+          try Self.leading(wanted, of: rest, ownSide, isFlat: isFlat && isFirst, algebra)
+        }
       let top = Float(max(0, found.values.first ?? 0).squareRoot())
       if isFirst {
-        // The trace is ‖A‖².
-        noise = 8 * Float.ulpOfOne * Float(gram.trace.squareRoot())
+        noise = 8 * Float.ulpOfOne * Float(rest.frobeniusNorm)
         least = max(noise, share * top)
       }
       guard top > least else {
         isDoubtful = top + 2 * noise > least
         break
       }
-      let end = Double(max(range * top, least))
+      let end = Double(max(range.end * top, least))
       let count = found.values.prefix { $0 > end * end }.count
       let isLast = count == wanted
       // Without the other vectors there is no next range.
-      guard isLast || found.vectors.columns == gram.rows else {
+      guard isLast || found.vectors.columns == extent else {
         isDoubtful = true
         return
       }
@@ -94,12 +114,13 @@ struct SingleDirections {
     if let last = values.min(), last < least + noise { isDoubtful = true }
   }
 
-  /// The leading eigenvectors, by a reduction in single precision where it is good enough.
+  /// The leading eigenvectors of a Gram matrix in single precision, by a reduction in it where that is good enough.
   ///
-  /// Its errors are several ε of the largest eigenvalue, some more the larger the matrix.
-  private static func eigenvectors(
-    of gram: Matrix<Float>, _ count: Int, isFlat: Bool, _ algebra: Backend
-  ) throws(TinctureError) -> (values: [Double], vectors: Matrix<Float>) {
+  /// The errors of the reduction are several ε of the largest eigenvalue, some more the larger the matrix.
+  private static func leading(
+    _ count: Int, of a: Matrix<Float>, _ side: GramSide, isFlat: Bool, _ algebra: Backend
+  ) throws(TinctureError) -> Eigenvectors {
+    let gram = try algebra.gram(a, of: side)
     if isFlat, gram.rows <= 1024 {
       let found = try algebra.eighInSingle(gram, leading: count)
       if let first = found.values.first, let last = found.values.last, last > first / 16 {

@@ -24,14 +24,14 @@ extension Backend {
   ) throws(TinctureError) -> SVD<Float> {
     precondition(rank >= 0, "A rank of \(rank) is not possible.")
     try Checks.finite(a, "a singular value decomposition")
-    let range = rank < a.smallerExtent ? SingleDirections.narrow : SingleDirections.wide
     let found = try SingleDirections(
-      a, keepingAbove: Float(share), rank: rank, range: range, isFlat: isFlat, self)
+      a, keepingAbove: Float(share), rank: rank, range: rank < a.smallerExtent ? .narrow : .wide,
+      isFlat: isFlat, self)
     guard found.isDoubtful else { return found.svd(of: a) }
     return try svdByGram(a, keepingAbove: share, rank: rank)
   }
 
-  /// Computes the decomposition as ``svdInSingle(_:keepingAbove:rank:)`` does, and what is left of the left vectors' space.
+  /// Computes the decomposition as ``svdInSingle(_:keepingAbove:rank:isFlat:)`` does, and what is left of the left vectors' space.
   ///
   /// - Parameters:
   ///   - a: The matrix, with at most as many rows as columns.
@@ -46,7 +46,7 @@ extension Backend {
     precondition(a.rows <= a.columns, "\(a.description) has more rows than columns.")
     try Checks.finite(a, "a singular value decomposition")
     let found = try SingleDirections(
-      a, keepingAbove: Float(share), rank: .max, range: SingleDirections.narrow, self)
+      a, keepingAbove: Float(share), rank: .max, range: .narrow, self)
     if !found.isDoubtful, found.count == a.rows {
       return (found.svd(of: a, rank), found.vectors(beyond: rank))
     }
