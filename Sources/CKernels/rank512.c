@@ -46,9 +46,10 @@ TINCTURE_AVX512 static size_t classify(
   size_t count = 0;
   for (size_t i = 0; i < length; i += 16) {
     __m512i z = mixed(state);
-    __mmask16 stays = _mm512_cmplt_epu32_mask(z, always);
+    __mmask16 valid = first_of(length - i);
+    __mmask16 stays = _mm512_mask_cmplt_epu32_mask(valid, z, always);
     z = _mm512_sub_epi32(z, always);
-    __mmask16 listed = _mm512_mask_cmplt_epu32_mask(first_of(length - i), z, width);
+    __mmask16 listed = _mm512_mask_cmplt_epu32_mask(valid, z, width);
     memcpy(memory->kept + i / 8, &stays, 2);
     memcpy(memory->marks + i / 8, &listed, 2);
     __m512i entry = _mm512_maskz_compress_epi32(listed, index);

@@ -131,6 +131,8 @@ struct CounterRandomTests {
     var mask = ContiguousArray<UInt8>(repeating: 255, count: (values.count + 7) / 8)
     var bits = mask.mutableSpan
     random.keepByRank(values.span, low: range.low, spread: range.spread, from: start, bits: &bits)
+    let unused = mask.count * 8 - values.count
+    #expect(unused == 0 || mask[mask.count - 1] >> (8 - unused) == 0, "bits beyond the row")
     return values.indices.map { mask[$0 / 8] >> ($0 % 8) & 1 == 1 }
   }
 
