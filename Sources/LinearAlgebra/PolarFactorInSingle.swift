@@ -35,7 +35,7 @@ extension Backend {
   ) throws(TinctureError) -> (parts: [Matrix<Float>], singularValues: [Float]) {
     try Checks.finite(a, "a polar factor")
     var eigen: SingleDirections.Eigenvectors?
-    if (1e-20...1e20).contains(a.largestMagnitude) {
+    if SingleDirections.hasUsualSize(a.largestMagnitude) {
       let found = try eighInSingle(gramInDouble(a, of: a.shorterSide), leading: a.smallerExtent)
       if let parts = try partsByRoot(a, share, found) { return parts }
       eigen = found

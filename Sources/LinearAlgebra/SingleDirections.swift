@@ -49,7 +49,7 @@ struct SingleDirections {
   ///   - rank: How many are wanted at most.
   ///   - range: How far ranges go.
   ///   - isFlat: Whether those that are wanted are expected to lie close together.
-  ///   - first: All eigenvectors of the smaller Gram matrix, where they are known.
+  ///   - first: All eigenvectors of the smaller Gram matrix, where they are known; only for usual sizes.
   ///   - algebra: The library.
   /// - Throws: An error if the library fails.
   init(
@@ -58,10 +58,11 @@ struct SingleDirections {
   ) throws(TinctureError) {
     side = a.shorterSide
     let largest = a.largestMagnitude
-    let isUsual = largest == 0 || (1e-12...1e12).contains(largest)
+    let isUsual = largest == 0 || Self.hasUsualSize(largest)
     unit = isUsual ? 1 : Float(sign: .plus, exponent: largest.exponent, significand: 1)
     guard largest > 0 else { return }
-    var (rest, first) = (a, isUsual ? first : nil)
+    precondition(isUsual || first == nil, "Eigenvectors are known of another matrix.")
+    var (rest, first) = (a, first)
     if !isUsual { rest.divide(by: unit) }
     // Products leave less than this of a matrix that has no further directions.
     var noise: Float = 0
@@ -113,6 +114,9 @@ struct SingleDirections {
     }
     if let last = values.min(), last < least + noise { isDoubtful = true }
   }
+
+  /// Whether squares of elements of this magnitude, and sums of them, stay far within single precision's range.
+  static func hasUsualSize(_ magnitude: Float) -> Bool { (1e-12...1e12).contains(magnitude) }
 
   /// The leading eigenvectors of a Gram matrix in single precision, by a reduction in it where that is good enough.
   ///
