@@ -110,8 +110,9 @@ struct SingleDirectionsTests {
     let algebra = try Backend.shared
     let values = Self.values { (i: Double) -> Double in pow(0.7, i) }
     let a = try withSpectrum(values, rows: 60, columns: 70, as: Float.self)
+    // Within one range, a sixteenth, but not within a quarter of the largest.
     let (found, wanted) = (
-      try algebra.svdInSingle(a, rank: 9, isFlat: true), try algebra.svdInSingle(a, rank: 9)
+      try algebra.svdInSingle(a, rank: 7, isFlat: true), try algebra.svdInSingle(a, rank: 7)
     )
     #expect(found.u == wanted.u && found.singularValues == wanted.singularValues)
   }
