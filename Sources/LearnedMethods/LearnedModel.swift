@@ -41,9 +41,7 @@ extension ModelLearningMethod {
   /// Makes one tensor.
   public func merge(_ inputs: MergeInputs, state: State) throws(TinctureError) {
     if let reader = state.readers[inputs.step.name] { return try inputs.passThrough(reader) }
-    try inputs.produce(.taskVectors) { (block, output) throws(TinctureError) in
-      block.weightedSum(state.fallback, addingBase: true, into: &output)
-    }
+    try inputs.produceWeightedSum(.taskVectors, state.fallback)
   }
 
   /// The log of the fit.

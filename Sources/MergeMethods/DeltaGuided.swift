@@ -89,9 +89,7 @@ public struct DeltaGuided: MergeMethod {
         for model in sums.indices { Kernels.addMagnitudes(block[model: model], to: &sums[model]) }
       }
       let weights = Self.weights(sums, power).map { Float($0) }
-      try inputs.produce(.taskVectors) { (block, output) throws(TinctureError) in
-        block.weightedSum(weights, addingBase: true, into: &output)
-      }
+      try inputs.produceWeightedSum(.taskVectors, weights)
     }
   }
 

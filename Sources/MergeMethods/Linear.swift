@@ -1,10 +1,10 @@
 public import TinctureMerging
-internal import TinctureTensors
+public import TinctureTensors
 
 /// Averages models with weights: θ = Σᵢ wᵢ θᵢ, divided by Σᵢ wᵢ unless told otherwise.
 ///
 /// Uniform weights give a uniform model soup. Source: Wortsman et al., "Model soups", arXiv:2203.05482.
-public struct Linear: ElementwiseMergeMethod {
+public struct Linear: MergeMethod {
   static let weight = PerModelParameter<Double>("weight", "How much each model counts.")
   static let normalize = Parameter<Bool>(
     "normalize", default: true, "Divide by the sum of the weights.")
@@ -24,8 +24,8 @@ public struct Linear: ElementwiseMergeMethod {
   /// Creates the method.
   public init() {}
 
-  /// Blocks hold the models.
-  public var form: InputForm { .values }
+  /// Steps may be cut anywhere.
+  public func isElementwise(_ parameters: ResolvedParameters) -> Bool { true }
 
   /// Weights that cancel cannot be normalised.
   public func objection(to parameters: ResolvedParameters, modelCount: Int) -> String? {
@@ -45,13 +45,10 @@ public struct Linear: ElementwiseMergeMethod {
       appended: Set(weights).count == 1 ? ["weight": .number(weights[0])] : [:])
   }
 
-  /// Merges one block.
-  public func merge(
-    _ block: inout ElementBlock, _ inputs: MergeInputs, state: Void,
-    into output: inout MutableSpan<Float>
-  ) {
+  /// Merges one tensor.
+  public func merge(_ inputs: MergeInputs, state: Void) throws(TinctureError) {
     let weights = inputs[Self.weight]
     let scale = inputs[Self.normalize] ? Float(1 / weights.reduce(0, +)) : 1
-    block.weightedSum(weights.map { Float($0) }, scale: scale, into: &output)
+    try inputs.produceWeightedSum(.values, weights.map { Float($0) }, scale: scale)
   }
 }

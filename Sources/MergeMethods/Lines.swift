@@ -6,7 +6,7 @@ public import TinctureTensors
 /// θ = θ₀ + (α + β l / (L − 1)) Σᵢ τᵢ in layer l of L, and with α outside of layers. `alpha: auto` is 1 / N. For
 /// any other merge the step `lines` under `postprocess` does the same. The published search for β goes from
 /// 0.1 to 1. Source: Wang et al., arXiv:2410.17146.
-public struct Lines: ElementwiseMergeMethod {
+public struct Lines: MergeMethod {
   static let alpha = Parameter<AutomaticNumber>(
     "alpha", in: .atLeast(0), "The scale of the first layer and outside of layers; auto is 1 / N.")
 
@@ -27,17 +27,14 @@ public struct Lines: ElementwiseMergeMethod {
   /// Creates the method.
   public init() {}
 
-  /// Blocks hold task vectors.
-  public var form: InputForm { .taskVectors }
+  /// Steps may be cut anywhere.
+  public func isElementwise(_ parameters: ResolvedParameters) -> Bool { true }
 
   /// Needs layers.
   public func check(_ plan: MergePlan) throws(TinctureError) { try LayerScaling.check(plan) }
 
-  /// Merges one block.
-  public func merge(
-    _ block: inout ElementBlock, _ inputs: MergeInputs, state: Void,
-    into output: inout MutableSpan<Float>
-  ) {
+  /// Merges one tensor.
+  public func merge(_ inputs: MergeInputs, state: Void) throws(TinctureError) {
     let alpha =
       switch inputs[Self.alpha] {
       case .automatic: 1 / Double(inputs.modelCount)
@@ -45,6 +42,6 @@ public struct Lines: ElementwiseMergeMethod {
       }
     let factor = LayerScaling.factor(inputs.step, alpha: alpha, beta: inputs[LinesFilter.beta])
     let ones = [Float](repeating: 1, count: inputs.modelCount)
-    block.weightedSum(ones, scale: Float(factor), addingBase: true, into: &output)
+    try inputs.produceWeightedSum(.taskVectors, ones, scale: Float(factor))
   }
 }

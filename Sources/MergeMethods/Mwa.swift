@@ -1,5 +1,5 @@
 public import TinctureMerging
-internal import TinctureTensors
+public import TinctureTensors
 
 /// Averages checkpoints with weights from their losses or training steps; experimental.
 ///
@@ -8,7 +8,7 @@ internal import TinctureTensors
 /// paper names the two measures and one factor of penalty; its exact formula could not be had. For LoRA adapters that are given as
 /// models by themselves both factors are averaged, each for itself; `base+adapter` averages their products.
 /// Complexity: O(n) for each model, in one pass. Source: arXiv:2504.18580.
-public struct Mwa: ElementwiseMergeMethod {
+public struct Mwa: MergeMethod {
   static let metric = PerModelParameter<Double>(
     "metric", in: .above(0), "The loss of each checkpoint, or its training step.")
   static let measure = Parameter<String>(
@@ -31,15 +31,13 @@ public struct Mwa: ElementwiseMergeMethod {
   /// Creates the method.
   public init() {}
 
-  /// Blocks hold the models.
-  public var form: InputForm { .values }
+  /// Steps may be cut anywhere.
+  public func isElementwise(_ parameters: ResolvedParameters) -> Bool { true }
 
-  /// Merges one block.
-  public func merge(
-    _ block: inout ElementBlock, _ inputs: MergeInputs, state: Void,
-    into output: inout MutableSpan<Float>
-  ) {
-    block.weightedSum(Self.weights(inputs.step.parameters).map { Float($0) }, into: &output)
+  /// Merges one tensor.
+  public func merge(_ inputs: MergeInputs, state: Void) throws(TinctureError) {
+    let weights = Self.weights(inputs.step.parameters).map { Float($0) }
+    try inputs.produceWeightedSum(.values, weights)
   }
 
   /// The weights of the models, which add up to one.

@@ -135,13 +135,16 @@ public struct SparsifiedArithmetic: MergeMethod {
 
   /// Makes one tensor.
   public func merge(_ inputs: MergeInputs, state: GlobalTrim?) throws(TinctureError) {
-    var cuts = try cuts(inputs, state)
-    let factors = try rescaling(inputs, &cuts)
     let weights = inputs[Self.weight].map { Float($0) }
     let scale = Float(inputs[Self.scale])
     let sum = inputs[Self.weight].reduce(0, +)
     let normalizes = inputs[normalize] && sum.magnitude >= 1e-8
     let total = normalizes ? scale / Float(sum) : scale
+    if sparsifier == .none, !elects {
+      return try inputs.produceWeightedSum(.taskVectors, weights, scale: total)
+    }
+    var cuts = try cuts(inputs, state)
+    let factors = try rescaling(inputs, &cuts)
     let zeroSign = state?.majority ?? 1
     var running = cuts
     try inputs.produce(.taskVectors) { (block, output) throws(TinctureError) in

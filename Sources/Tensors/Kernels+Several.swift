@@ -24,6 +24,53 @@ extension Kernels {
     }
   }
 
+  /// Whether `weightedSum(stored:as:…)` takes elements of this type.
+  public static func sumsStored(_ dtype: DType) -> Bool { [.bf16, .f16, .f32].contains(dtype) }
+
+  /// y = scale Σₘ wₘ xₘ, or base + scale Σₘ wₘ (xₘ − base) where there is a base, straight from stored
+  /// elements.
+  ///
+  /// The bits are those of `widen`, `subtract` and the sum of vectors one after another.
+  ///
+  /// - Parameters:
+  ///   - x: The models' elements, as many of each as `y` has, aligned as their type needs it.
+  ///   - dtype: The type of all elements; one that `sumsStored` accepts.
+  ///   - weights: w.
+  ///   - scale: What the sum is multiplied by.
+  ///   - base: What is subtracted and added at the end, if anything.
+  ///   - y: Receives the result.
+  /// - Returns: The bit pattern of the largest magnitude of the result, which is at least 0x7f800000 when an
+  ///   element of the inputs is not finite.
+  /// - Complexity: O(n) for each model.
+  public static func weightedSum(
+    stored x: [UnsafeRawBufferPointer], as dtype: DType, weights: [Float], scale: Float,
+    base: UnsafeRawBufferPointer?, into y: inout MutableSpan<Float>
+  ) -> UInt32 {
+    precondition(x.count == weights.count, "\(x.count) models have \(weights.count) weights.")
+    let bytes = y.count * (dtype.byteWidth ?? 0)
+    precondition(
+      (x + [base].compactMap(\.self)).allSatisfy { $0.count >= bytes },
+      "The sum needs \(y.count) stored elements.")
+    let sum =
+      switch dtype {
+      case .bf16: tincture_stored_sum_bf16
+      case .f16: tincture_stored_sum_f16
+      case .f32: tincture_stored_sum_f32
+      default: preconditionFailure("\(dtype.rawValue) elements are not summed as stored.")
+      }
+    let pointers = x.map(\.baseAddress)
+    return y.withUnsafeMutableBufferPointer { y in
+      pointers.withUnsafeBufferPointer { x in
+        weights.withUnsafeBufferPointer { w in
+          guard let x = x.baseAddress, let w = w.baseAddress, let p = y.baseAddress else {
+            return 0
+          }
+          return sum(x, w, weights.count, scale, base?.baseAddress, p, y.count)
+        }
+      }
+    }
+  }
+
   /// y = base + scale Σₘ wₘ vₘ / divisor over the models whose wₘ vₘ has the sign of the vote Σₘ uₘ vₘ.
   ///
   /// - Parameters:

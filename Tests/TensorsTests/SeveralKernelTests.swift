@@ -59,6 +59,47 @@ struct SeveralKernelTests {
     }
   }
 
+  @Test("The sum of stored elements is that of widened ones", arguments: [DType.bf16, .f16, .f32])
+  func storedSum(dtype: DType) throws {
+    let width = try #require(dtype.byteWidth)
+    for (models, length) in [1, 2, 5].flatMap({ models in (lengths + [0, 131]).map { (models, $0) }
+    }) {
+      let weights = (0..<models).map { Float($0) * 0.7 - 0.9 }
+      let stored = (0...models).map { model in
+        let values = Adversarial.floats(length, seed: 80 + UInt64(model), finite: length % 2 == 0)
+        let bytes = UnsafeMutableRawBufferPointer.allocate(
+          byteCount: length * width, alignment: width)
+        Kernels.narrow(values.span, as: dtype, into: bytes)
+        return UnsafeRawBufferPointer(bytes)
+      }
+      defer { for bytes in stored { bytes.deallocate() } }
+      let widened = stored.map { bytes in
+        Floats(repeating: 0, count: length).changed { Kernels.widen(bytes, as: dtype, into: &$0) }
+      }
+      for hasBase in [false, true] {
+        let expected = Floats(
+          (0..<length).map { index in
+            let origin = widened[models][index]
+            var sum: Float = 0
+            for (vector, weight) in zip(widened, weights) {
+              sum += product(weight, hasBase ? vector[index] - origin : vector[index])
+            }
+            return hasBase ? product(0.3, sum) + origin : product(0.3, sum)
+          })
+        var largest: UInt32 = 7
+        let got = Floats(repeating: 7, count: length).changed { y in
+          largest = Kernels.weightedSum(
+            stored: Array(stored[..<models]), as: dtype, weights: weights, scale: 0.3,
+            base: hasBase ? stored[models] : nil, into: &y)
+        }
+        #expect(got.differences(from: expected).isEmpty)
+        let sizes = expected.map { $0.isNaN ? 0x7f80_0001 : $0.magnitude.bitPattern }
+        let isFinite = sizes.allSatisfy { $0 < 0x7f80_0000 }
+        #expect(isFinite ? largest == sizes.max() ?? 0 : largest >= 0x7f80_0000)
+      }
+    }
+  }
+
   @Test(
     "The election", arguments: 1...4,
     [ElectionDivisor.none, .participants, .participantsAtLeast(1e-6)])

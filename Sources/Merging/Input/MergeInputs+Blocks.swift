@@ -71,14 +71,7 @@ extension MergeInputs {
     _ body: (inout ElementBlock, inout MutableSpan<Float>) throws(TinctureError) -> Void
   ) throws(TinctureError) {
     var sink: OutputSink?
-    if case .file = outlet.end {
-      guard let writer else {
-        throw TinctureError(.internalError, "A survey must not produce output.")
-      }
-      sink = OutputSink(
-        step: step, writer: writer, piece: tuning.windowBytes, buffer: workspace.output,
-        advance: advance)
-    }
+    if case .file = outlet.end { sink = try fileSink() }
     var passes = outlet.passes
     let result = scratch()
     var output = result
@@ -103,6 +96,16 @@ extension MergeInputs {
       try sink?.append(output.prefix(count))
     }
     try sink?.flush()
+  }
+
+  /// What rounds blocks and writes them to the output's file.
+  func fileSink() throws(TinctureError) -> OutputSink {
+    guard let writer else {
+      throw TinctureError(.internalError, "A survey must not produce output.")
+    }
+    return OutputSink(
+      step: step, writer: writer, piece: tuning.pieceBytes, buffer: workspace.output,
+      advance: advance)
   }
 
   private func forEachBlock(

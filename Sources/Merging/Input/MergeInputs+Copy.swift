@@ -18,9 +18,7 @@ extension MergeInputs {
         "\(reader.dtype.rawValue) elements in this order cannot be written as \(step.dtype.rawValue).",
         at: reader.place)
     }
-    var sink = OutputSink(
-      step: step, writer: writer, piece: tuning.windowBytes, buffer: workspace.output,
-      advance: advance)
+    var sink = try fileSink()
     var values = scratch()
     var start = step.elements.lowerBound
     while start < step.elements.upperBound {
@@ -49,12 +47,11 @@ extension MergeInputs {
     var position = begin
     while position < end {
       try interruption.check()
-      let count = min(workspace.output.count, end - position)
+      let target = step.output.offset + position
+      let count = min(tuning.pieceBytes - target % tuning.pieceBytes, end - position)
       let piece = UnsafeMutableRawBufferPointer(rebasing: workspace.output[..<count])
       try file.read(at: offset + position, into: piece)
-      try writer.write(
-        UnsafeRawBufferPointer(piece), file: step.output.file, offset: step.output.offset + position
-      )
+      try writer.write(UnsafeRawBufferPointer(piece), file: step.output.file, offset: target)
       advance(count)
       position += count
     }

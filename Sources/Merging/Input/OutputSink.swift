@@ -3,7 +3,8 @@ internal import TinctureTensors
 
 /// Rounds a step's blocks to the output type and writes them in large pieces.
 ///
-/// While another worker writes to the same file, the sink goes on filling its buffer.
+/// Pieces end at multiples of their size in the file, where the system's file cache takes them with the least
+/// work. While another worker writes to the same file, the sink goes on filling its buffer.
 struct OutputSink {
   private let writer: RangeWriter
   private let dtype: DType
@@ -48,21 +49,26 @@ struct OutputSink {
       values, as: dtype,
       into: UnsafeMutableRawBufferPointer(rebasing: buffer[filled..<filled + bytes]))
     filled += bytes
-    guard filled >= piece else { return }
-    let ready = UnsafeRawBufferPointer(rebasing: buffer[..<filled])
-    if try writer.writeIfFree(ready, file: file, offset: offset) { proceed() }
+    let ready = (offset + filled) / piece * piece - offset
+    guard ready > 0 else { return }
+    let wholePieces = UnsafeRawBufferPointer(rebasing: buffer[..<ready])
+    if try writer.writeIfFree(wholePieces, file: file, offset: offset) { proceed(ready) }
   }
 
   mutating func flush() throws(TinctureError) {
     guard filled > 0 else { return }
     try writer.write(
       UnsafeRawBufferPointer(rebasing: buffer[..<filled]), file: file, offset: offset)
-    proceed()
+    proceed(filled)
   }
 
-  private mutating func proceed() {
-    advance(filled)
-    offset += filled
-    filled = 0
+  /// Goes on after some bytes that were written; those behind them move to the front.
+  private mutating func proceed(_ written: Int) {
+    advance(written)
+    offset += written
+    filled -= written
+    if filled > 0, let start = buffer.baseAddress {
+      start.copyMemory(from: start + written, byteCount: filled)
+    }
   }
 }

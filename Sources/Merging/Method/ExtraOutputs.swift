@@ -63,7 +63,7 @@ extension MergeInputs {
       throw TinctureError(.internalError, "A survey must not produce output.")
     }
     var sink = OutputSink(
-      dtype: extra.tensor.dtype, place: extra.place, writer: writer, piece: tuning.windowBytes,
+      dtype: extra.tensor.dtype, place: extra.place, writer: writer, piece: tuning.pieceBytes,
       buffer: workspace.output, advance: advance)
     var start = 0
     while start < values.count {

@@ -56,7 +56,7 @@ public struct StepCost: Sendable, Hashable {
 
 /// Sizes that trade memory for speed and change no result.
 public struct EngineTuning: Sendable, Hashable {
-  /// Bytes that are read and written at a time.
+  /// Bytes that are read at a time.
   public var windowBytes: Int
   /// Elements that are processed at a time; a multiple of 4096.
   public var blockElements: Int
@@ -70,10 +70,13 @@ public struct EngineTuning: Sendable, Hashable {
     self.share = share
   }
 
+  /// Bytes that are written at a time: more, since workers take turns in writing to a file.
+  var pieceBytes: Int { 2 * windowBytes }
+
   /// Bytes for output that waits to be written: twice what is written at a time, since the file may be
   /// busy.
   func outputBytes(block: Int, _ dtype: DType) -> Int {
-    2 * windowBytes + block * (dtype.byteWidth ?? 1)
+    2 * pieceBytes + block * (dtype.byteWidth ?? 1)
   }
 
   /// Sizes for a worker's share of memory and a number of inputs.

@@ -21,10 +21,7 @@ extension ModelInput {
       for start in Set([0, (count - length) / 2, count - length]).sorted() where length > 0 {
         var span = values.mutableSpan
         _ = try reader.read(start..<start + length, into: &span, window: window)
-        hash.combine(
-          values.flatMap { value in
-            (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> (8 * UInt32($0))) }
-          })
+        values.withUnsafeBytes { hash.combine($0) }
       }
       window.kept = [:]
     }
