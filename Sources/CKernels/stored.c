@@ -27,7 +27,7 @@ TINCTURE_INLINE float one_at(stored kind, const void *x, size_t i) {
 
 TINCTURE_INLINE uint32_t stored_sum(
     stored kind, const void *const *x, const float *w, size_t models, float scale, const void *base,
-    float *y, size_t n) {
+    int adds, float *y, size_t n) {
   wide_bits largest = {0};
   size_t i = 0;
   for (; i + group * lanes <= n; i += group * lanes) {
@@ -40,7 +40,8 @@ TINCTURE_INLINE uint32_t stored_sum(
       }
     }
     for (size_t j = 0; j < group; j++) {
-      wide result = base ? scale * sum[j] + origin[j] : scale * sum[j];
+      wide result = scale * sum[j];
+      if (adds) result = result + origin[j];
       largest = __builtin_elementwise_max(largest, (wide_bits)result & 0x7fffffff);
       *(wide *)(y + i + j * lanes) = result;
     }
@@ -55,26 +56,26 @@ TINCTURE_INLINE uint32_t stored_sum(
       float value = one_at(kind, x[m], i);
       sum = sum + w[m] * (base ? value - origin : value);
     }
-    y[i] = base ? scale * sum + origin : scale * sum;
+    y[i] = adds ? scale * sum + origin : scale * sum;
     magnitude = magnitude_of(y[i]) > magnitude ? magnitude_of(y[i]) : magnitude;
   }
   return magnitude;
 }
 
 TINCTURE_KERNEL uint32_t tincture_stored_sum_bf16(
-    const void *const *x, const float *w, size_t models, float scale, const void *base, float *y,
-    size_t n) {
-  return stored_sum(bf16, x, w, models, scale, base, y, n);
+    const void *const *x, const float *w, size_t models, float scale, const void *base, int adds,
+    float *y, size_t n) {
+  return stored_sum(bf16, x, w, models, scale, base, adds, y, n);
 }
 
 TINCTURE_KERNEL uint32_t tincture_stored_sum_f16(
-    const void *const *x, const float *w, size_t models, float scale, const void *base, float *y,
-    size_t n) {
-  return stored_sum(f16, x, w, models, scale, base, y, n);
+    const void *const *x, const float *w, size_t models, float scale, const void *base, int adds,
+    float *y, size_t n) {
+  return stored_sum(f16, x, w, models, scale, base, adds, y, n);
 }
 
 TINCTURE_KERNEL uint32_t tincture_stored_sum_f32(
-    const void *const *x, const float *w, size_t models, float scale, const void *base, float *y,
-    size_t n) {
-  return stored_sum(f32, x, w, models, scale, base, y, n);
+    const void *const *x, const float *w, size_t models, float scale, const void *base, int adds,
+    float *y, size_t n) {
+  return stored_sum(f32, x, w, models, scale, base, adds, y, n);
 }

@@ -58,6 +58,26 @@ extension Matrix {
   }
 }
 
+extension Matrix {
+  /// Adds a multiple of elements that follow each other, row after row, to as many others.
+  ///
+  /// Computed in double precision and rounded once.
+  ///
+  /// - Parameters:
+  ///   - range: The positions of the elements, counted from zero.
+  ///   - factor: What they are multiplied by.
+  ///   - sum: Receives the sums.
+  public func add(_ range: Range<Int>, times factor: Double, to sum: inout MutableSpan<Float>) {
+    precondition(
+      sum.count == range.count, "\(range.count) elements cannot be added to \(sum.count).")
+    if let single = self as? Matrix<Float> {
+      return Kernels.add(single.elements.extracting(range), timesInDouble: factor, to: &sum)
+    }
+    let own = elements.extracting(range)
+    for i in own.indices { sum[i] = Float(Double(sum[i]) + factor * Double(own[i])) }
+  }
+}
+
 extension Matrix<Double> {
   /// Adds a multiple of a matrix of the same extents and any precision.
   ///

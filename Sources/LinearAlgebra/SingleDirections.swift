@@ -6,7 +6,8 @@ internal import TinctureTensors
 /// sixteenth of the largest and more: squares of smaller ones drown in rounding. Formed in double precision it is good
 /// for all, but the rows of B = Uᵀ A, which give right vectors and values, are wrong by several ε of the largest. So
 /// only the directions of one range count. What is left of B, made orthogonal to the right vectors found, is a smaller
-/// matrix that begins a range of its own, until nothing but rounding is left.
+/// matrix that begins a range of its own. Once that is so small that rounding counts, it is worked out anew from A in
+/// double precision, which costs little for so few rows, and ranges go on until nothing but rounding is left.
 /// The result is about as accurate as a singular value decomposition in single precision, which takes several
 /// times as long.
 struct SingleDirections {
@@ -62,11 +63,14 @@ struct SingleDirections {
     unit = isUsual ? 1 : Float(sign: .plus, exponent: largest.exponent, significand: 1)
     guard largest > 0 else { return }
     precondition(isUsual || first == nil, "Eigenvectors are known of another matrix.")
-    var (rest, first) = (a, first)
-    if !isUsual { rest.divide(by: unit) }
+    var (whole, first) = (a, first)
+    if !isUsual { whole.divide(by: unit) }
+    var rest = whole
     // Products leave less than this of a matrix that has no further directions.
     var noise: Float = 0
     var least: Float = 0
+    var highest: Float = 0
+    var isExact = false
     var basis: Matrix<Float>?
     while values.count < rank {
       let isFirst = basis == nil
@@ -82,6 +86,7 @@ struct SingleDirections {
       let top = Float(max(0, found.values.first ?? 0).squareRoot())
       if isFirst {
         noise = 8 * Float.ulpOfOne * Float(rest.frobeniusNorm)
+        highest = top
         least = max(noise, share * top)
       }
       guard top > least else {
@@ -102,10 +107,18 @@ struct SingleDirections {
       let known = try add(vectors, images, count, in: basis, algebra)
       if isLast { break }
       let others = vectors.columns(count..<vectors.columns)
-      basis = if let basis { try algebra.multiply(basis, others) } else { others }
+      let remaining = if let basis { try algebra.multiply(basis, others) } else { others }
+      basis = remaining
       rest = images.rows(count..<images.rows)
-      let inside = try algebra.multiply(rest, known, transposing: .second)
-      try algebra.multiply(inside, known, scale: -1, into: &rest)
+      try algebra.remove(known, from: &rest)
+      if !isExact, Float(rest.frobeniusNorm) < 256 * noise {
+        rest = try algebra.multiplyInDouble(remaining, whole, side)
+        for known in far { try algebra.remove(known, from: &rest) }
+        isExact = true
+        // What is left of rounding now is that of vectors times that of products.
+        noise /= 1024
+        least = max(noise, share * highest)
+      }
       // Rounding cannot be told from small singular values that are to stay.
       if Float(rest.frobeniusNorm) < noise, least < 2 * noise {
         isDoubtful = true

@@ -27,8 +27,7 @@ extension Kernels {
   /// Whether `weightedSum(stored:as:…)` takes elements of this type.
   public static func sumsStored(_ dtype: DType) -> Bool { [.bf16, .f16, .f32].contains(dtype) }
 
-  /// y = scale Σₘ wₘ xₘ, or base + scale Σₘ wₘ (xₘ − base) where there is a base, straight from stored
-  /// elements.
+  /// y = scale Σₘ wₘ xₘ, or scale Σₘ wₘ (xₘ − base) where there is a base, straight from stored elements.
   ///
   /// The bits are those of `widen`, `subtract` and the sum of vectors one after another.
   ///
@@ -37,15 +36,17 @@ extension Kernels {
   ///   - dtype: The type of all elements; one that `sumsStored` accepts.
   ///   - weights: w.
   ///   - scale: What the sum is multiplied by.
-  ///   - base: What is subtracted and added at the end, if anything.
+  ///   - base: What is subtracted from the models, if anything.
+  ///   - addingBase: Whether it is added to the sum; there must be one.
   ///   - y: Receives the result.
   /// - Returns: The bit pattern of the largest magnitude of the result, which is at least 0x7f800000 when an
   ///   element of the inputs is not finite.
   /// - Complexity: O(n) for each model.
   public static func weightedSum(
     stored x: [UnsafeRawBufferPointer], as dtype: DType, weights: [Float], scale: Float,
-    base: UnsafeRawBufferPointer?, into y: inout MutableSpan<Float>
+    base: UnsafeRawBufferPointer?, addingBase: Bool = false, into y: inout MutableSpan<Float>
   ) -> UInt32 {
+    precondition(base != nil || !addingBase, "There is no base to add.")
     precondition(x.count == weights.count, "\(x.count) models have \(weights.count) weights.")
     let bytes = y.count * (dtype.byteWidth ?? 0)
     precondition(
@@ -65,7 +66,7 @@ extension Kernels {
           guard let x = x.baseAddress, let w = w.baseAddress, let p = y.baseAddress else {
             return 0
           }
-          return sum(x, w, weights.count, scale, base?.baseAddress, p, y.count)
+          return sum(x, w, weights.count, scale, base?.baseAddress, addingBase ? 1 : 0, p, y.count)
         }
       }
     }

@@ -76,7 +76,7 @@ struct SeveralKernelTests {
       let widened = stored.map { bytes in
         Floats(repeating: 0, count: length).changed { Kernels.widen(bytes, as: dtype, into: &$0) }
       }
-      for hasBase in [false, true] {
+      for (hasBase, adds) in [(false, false), (true, false), (true, true)] {
         let expected = Floats(
           (0..<length).map { index in
             let origin = widened[models][index]
@@ -84,13 +84,13 @@ struct SeveralKernelTests {
             for (vector, weight) in zip(widened, weights) {
               sum += product(weight, hasBase ? vector[index] - origin : vector[index])
             }
-            return hasBase ? product(0.3, sum) + origin : product(0.3, sum)
+            return adds ? product(0.3, sum) + origin : product(0.3, sum)
           })
         var largest: UInt32 = 7
         let got = Floats(repeating: 7, count: length).changed { y in
           largest = Kernels.weightedSum(
             stored: Array(stored[..<models]), as: dtype, weights: weights, scale: 0.3,
-            base: hasBase ? stored[models] : nil, into: &y)
+            base: hasBase ? stored[models] : nil, addingBase: adds, into: &y)
         }
         #expect(got.differences(from: expected).isEmpty)
         let sizes = expected.map { $0.isNaN ? 0x7f80_0001 : $0.magnitude.bitPattern }

@@ -111,18 +111,18 @@ void tincture_elect(
 void tincture_variance(const float *const *v, size_t models, float share, float *y, size_t n);
 
 // ---- stored.c: several models as stored ---------------------------------------------------------------
-// y = scale sum over m of w[m] x[m], or base + scale sum over m of w[m] (x[m] - base) where there is a base,
-// for x and base of the type in the name, with the bits of working it out step by step. Returns the largest
-// magnitude in y: what is not finite in x or base makes y so, too.
+// y = scale sum over m of w[m] x[m], or scale sum over m of w[m] (x[m] - base) where there is a base, plus that
+// base if `adds`, for x and base of the type in the name, with the bits of working it out step by step. Returns
+// the largest magnitude in y: what is not finite in x or base makes y so, too.
 uint32_t tincture_stored_sum_bf16(
-    const void *const *x, const float *w, size_t models, float scale, const void *base, float *y,
-    size_t n);
+    const void *const *x, const float *w, size_t models, float scale, const void *base, int adds,
+    float *y, size_t n);
 uint32_t tincture_stored_sum_f16(
-    const void *const *x, const float *w, size_t models, float scale, const void *base, float *y,
-    size_t n);
+    const void *const *x, const float *w, size_t models, float scale, const void *base, int adds,
+    float *y, size_t n);
 uint32_t tincture_stored_sum_f32(
-    const void *const *x, const float *w, size_t models, float scale, const void *base, float *y,
-    size_t n);
+    const void *const *x, const float *w, size_t models, float scale, const void *base, int adds,
+    float *y, size_t n);
 
 // ---- reduce.c: sixteen lanes, double precision, fixed tree ---------------------------------------
 double tincture_dot(const float *x, const float *y, size_t n);

@@ -132,10 +132,7 @@ extension MergeInputs {
     try produce(.values, models: 0..<0) { (block, output) throws(TinctureError) in
       if hasBase { Kernels.copy(block.base, to: &output) }
       guard let matrix else { return }
-      let elements = matrix.elements.extracting(block.start..<block.start + block.count)
-      for i in 0..<block.count {
-        output[i] = Float(Double(output[i]) + factor * Double(elements[i]))
-      }
+      matrix.add(block.start..<block.start + block.count, times: factor, to: &output)
     }
   }
 }

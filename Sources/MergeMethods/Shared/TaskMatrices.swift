@@ -37,11 +37,17 @@ struct TaskMatrices<Element: MatrixElement> {
     return result
   }
 
-  /// The sum of the weighted task vectors.
+  /// The sum of the weighted task vectors, added up in the precision of the matrix.
   ///
   /// - Complexity: One pass over all inputs.
   func sum() throws(TinctureError) -> Matrix<Element> {
     var result = Matrix<Element>(rows: rows, columns: columns)
+    guard Element.precision == .double else {
+      try inputs.scanWeightedSum(.taskVectors, weights.map { Float($0) }) { sum, start in
+        result.set(sum, at: start)
+      }
+      return result
+    }
     try inputs.scan(.taskVectors) { (block) throws(TinctureError) in
       for model in 0..<block.modelCount {
         result.add(block[model: model], times: weights[model], at: block.start)
