@@ -6,8 +6,8 @@ extension Backend {
   /// With G = A Aᵀ = U diag(σ²) Uᵀ, formed and decomposed in double precision, the factor is U diag(1/σ) Uᵀ A, whose
   /// square matrix and product are single precision's. Where σ₁ / σₖ is above 64 or some singular values are to be left
   /// out, directions are found a range of singular values at a time, as in ``svdInSingle(_:keepingAbove:rank:isFlat:)``,
-  /// or in double precision where rounding would decide. Directions whose singular values are at or below `share` · σ₁ or
-  /// 8 ε ‖A‖ get zero.
+  /// or in double precision where rounding would decide. Directions whose singular values are at or below `share` · σ₁
+  /// get zero.
   ///
   /// - Parameters:
   ///   - a: The matrix.

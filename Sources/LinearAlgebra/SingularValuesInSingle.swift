@@ -6,7 +6,7 @@ extension Backend {
   /// By Gram matrices in single precision whose eigenvectors are found in double, a range of singular values at a time:
   /// from the largest down to a sixteenth, then what is left. Every singular value is wrong by a modest multiple of
   /// ε σ₁ and vectors are orthonormal to a modest multiple of ε, as with ``svd(_:)`` of single-precision
-  /// matrices, which takes several times as long. Singular values at or below `share` · σ₁ or 8 ε ‖A‖ are left out. Where
+  /// matrices, which takes several times as long. Singular values at or below `share` · σ₁ are left out. Where
   /// some are so near this bound that rounding would decide, or where few are wanted but these span more than one range,
   /// ``svdByGram(_:keepingAbove:rank:)`` in double precision takes its place.
   ///

@@ -152,8 +152,30 @@ struct SingleDirectionsTests {
     let left = uniform(128, rank, seed: 5, as: Float.self)
     let right = uniform(rank, 200, seed: 6, as: Float.self)
     let a = try algebra.multiply(left, right)
-    let (_, values) = try algebra.polarInSingle(a, keepingAbove: 1e-5)
-    #expect(values.count == rank)
-    #expect(try algebra.svdInSingle(a, keepingAbove: 1e-5).rank == rank)
+    for share in [1e-5, 1e-6] {
+      let (_, values) = try algebra.polarInSingle(a, keepingAbove: share)
+      #expect(values.count == rank)
+      #expect(try algebra.svdInSingle(a, keepingAbove: share).rank == rank)
+    }
+  }
+
+  @Test("Directions near the rounding of products are as good as others", arguments: [48, 90])
+  func nearlyDeficient(columns: Int) throws {
+    let algebra = try Backend.shared
+    for last in [[4e-6], [2e-4, 1e-5, 3e-6], [9e-6, 9e-6, 2e-6]] {
+      let values = Self.values { (i: Double) -> Double in 1 - i / 50 }.dropLast(last.count) + last
+      for (rows, columns) in [(48, columns), (columns, 48)] {
+        let a = try withSpectrum(Array(values), rows: rows, columns: columns, as: Float.self)
+        let whole = try algebra.svd(a.converted(to: Double.self))
+        let (factor, found) = try algebra.polarInSingle(a)
+        #expect(found.count == 48)
+        #expect(distance(factor, try algebra.multiply(whole.u, whole.vt)) < 2e-5)
+        let single = try algebra.svdInSingle(a)
+        #expect(single.rank == 48)
+        for (value, known) in zip(single.singularValues, whole.singularValues).suffix(last.count) {
+          #expect((Double(value) / known - 1).magnitude < 1e-2)
+        }
+      }
+    }
   }
 }
