@@ -110,7 +110,7 @@ size_t tincture_tridiagonal_scratch(size_t n) {
 }
 
 TINCTURE_KERNEL double tincture_tridiagonal_vectors(
-    size_t n, const double *diagonal, const double *beside, double least, size_t count,
+    size_t n, const double *diagonal, const double *beside, double least, size_t first, size_t count,
     const double *values, double *scratch, double *vectors) {
   double8 *x = (double8 *)scratch;
   eliminated *rows = (eliminated *)(scratch + n * lanes);
@@ -121,7 +121,7 @@ TINCTURE_KERNEL double tincture_tridiagonal_vectors(
     eliminate(n, diagonal, beside, &shift, least, rows);
     for (size_t i = 0; i < n; i++) {
       for (size_t l = 0; l < lanes; l++) {
-        x[i][l] = (double)(int64_t)counter_number(start + l, i) * 0x1p-63;
+        x[i][l] = (double)(int64_t)counter_number(first + start + l, i) * 0x1p-63;
       }
     }
     double8 sum = EVERY(0), factor;

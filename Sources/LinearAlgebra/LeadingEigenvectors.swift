@@ -25,7 +25,8 @@ extension Backend {
     try Checks.finite(a, "an eigenvalue decomposition")
     try Checks.symmetric(a, "An eigenvalue decomposition")
     let n = a.rows
-    if 2 * count <= n, count > 0, let found = leading(a, count, as: Element.self) {
+    var copy = a
+    if 2 * count <= n, count > 0, let found = leading(&copy, count, as: Element.self) {
       return EigenDecomposition(
         ascending: found.values.map { Element($0) }, rows: found.vectors)
     }
@@ -43,17 +44,18 @@ extension Backend {
   /// precision, whose ε tells by how much of the largest eigenvalue all are wrong.
   ///
   /// - Parameters:
-  ///   - a: The matrix, exactly symmetric.
   ///   - count: How many are wanted, from 1 to all.
+  ///   - make: Makes the matrix, exactly symmetric, which is used up; called again where the quicker way fails.
   /// - Returns: The largest eigenvalues, descending, and their vectors as columns.
-  /// - Throws: An error if the matrix is not finite, or the library fails.
+  /// - Throws: What `make` throws, or an error if the matrix is not finite or the library fails.
   /// - Complexity: 4/3 n³ for the reflections, and O(n² count).
   func eighInSingle<Element: MatrixElement>(
-    _ a: Matrix<Element>, leading count: Int
+    leading count: Int, of make: () throws(TinctureError) -> Matrix<Element>
   ) throws(TinctureError) -> (values: [Double], vectors: Matrix<Float>) {
+    var a = try make()
     try Checks.finite(a, "an eigenvalue decomposition")
-    guard let found = leading(a, count, as: Float.self) else {
-      let found = try eigh(a, leading: count)
+    guard let found = leading(&a, count, as: Float.self) else {
+      let found = try eigh(make(), leading: count)
       return (found.values.map { Double($0) }, found.vectors.converted(to: Float.self))
     }
     let single = EigenDecomposition(
@@ -62,18 +64,20 @@ extension Backend {
   }
 
   /// The largest eigenvalues, ascending, and their vectors as rows; nil where that way is not possible.
+  ///
+  /// The matrix is used up.
   private func leading<Element: MatrixElement, Output: MatrixElement>(
-    _ a: Matrix<Element>, _ count: Int, as output: Output.Type
+    _ a: inout Matrix<Element>, _ count: Int, as output: Output.Type
   ) -> (values: [Double], vectors: Matrix<Output>)? {
     let routines = Element.precision == .single ? single : double
     guard let steps = routines.leading, 64 * a.rows < Int(Int32.max) else { return nil }
     let n = a.rows
-    var (work, n32) = (a, Int32(n))
+    var n32 = Int32(n)
     var diagonals = Matrix<Element>(rows: 3, columns: n)  // d, e and τ
     var info: Int32 = 0
     // The upper triangle column after column is the lower one row after row.
     var triangle = letter("U")
-    work.write { a in
+    a.write { a in
       diagonals.write { d in
         call(Element.self) { _ in
           inTwoCalls(Element.self) { space, size in
@@ -86,6 +90,9 @@ extension Backend {
       }
     }
     let numbers = diagonals.array
+    // From here on the matrix holds the reflections, which are needed in the vectors' type only.
+    let reflections = a.converted(to: Output.self)
+    a = Matrix(rows: 0, columns: 0)
     guard info == 0,
       let tridiagonal = TridiagonalMatrix(
         diagonal: numbers[..<n].map { Double($0) },
@@ -93,7 +100,7 @@ extension Backend {
       var found = tridiagonal.leading(count, self, as: Output.self)
     else { return nil }
     info = turnBack(
-      &found.vectors, work.converted(to: Output.self),
+      &found.vectors, reflections,
       diagonals.rows(2..<3).converted(to: Output.self))
     guard isUsable(found.values.map { Output($0) }, found.vectors, info) else { return nil }
     return found

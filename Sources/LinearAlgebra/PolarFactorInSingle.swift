@@ -36,7 +36,9 @@ extension Backend {
     try Checks.finite(a, "a polar factor")
     var eigen: SingleDirections.Eigenvectors?
     if SingleDirections.hasUsualSize(a.largestMagnitude) {
-      let found = try eighInSingle(gramInDouble(a, of: a.shorterSide), leading: a.smallerExtent)
+      let found = try eighInSingle(leading: a.smallerExtent) { () throws(TinctureError) in
+        try gramInDouble(a, of: a.shorterSide)
+      }
       if let parts = try partsByRoot(a, share, found) { return parts }
       eigen = found
     }

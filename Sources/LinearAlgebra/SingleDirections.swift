@@ -79,7 +79,9 @@ struct SingleDirections {
       let ownSide = isFirst ? side : .rows
       let found =
         if let known = first.take() { known } else if range.usesDouble {
-          try algebra.eighInSingle(algebra.gramInDouble(rest, of: ownSide), leading: wanted)
+          try algebra.eighInSingle(leading: wanted) { () throws(TinctureError) in
+            try algebra.gramInDouble(rest, of: ownSide)
+          }
         } else {
           try Self.leading(wanted, of: rest, ownSide, isFlat: isFlat && isFirst, algebra)
         }
@@ -137,14 +139,16 @@ struct SingleDirections {
   private static func leading(
     _ count: Int, of a: Matrix<Float>, _ side: GramSide, isFlat: Bool, _ algebra: Backend
   ) throws(TinctureError) -> Eigenvectors {
-    let gram = try algebra.gram(a, of: side)
-    if isFlat, gram.rows <= 1024 {
-      let found = try algebra.eighInSingle(gram, leading: count)
+    func gram() throws(TinctureError) -> Matrix<Float> { try algebra.gram(a, of: side) }
+    if isFlat, a.smallerExtent <= 1024 {
+      let found = try algebra.eighInSingle(leading: count, of: gram)
       if let first = found.values.first, let last = found.values.last, last > first / 16 {
         return found
       }
     }
-    return try algebra.eighInSingle(gram.converted(to: Double.self), leading: count)
+    return try algebra.eighInSingle(leading: count) { () throws(TinctureError) in
+      try gram().converted(to: Double.self)
+    }
   }
 
   /// Takes the first vectors of a range and their images over; returns these with length 1.

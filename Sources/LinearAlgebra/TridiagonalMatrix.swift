@@ -37,20 +37,15 @@ struct TridiagonalMatrix {
   func leading<Output: MatrixElement>(
     _ count: Int, _ algebra: Backend, as output: Output.Type = Double.self
   ) -> (values: [Double], vectors: Matrix<Output>)? {
-    let n = diagonal.count
     var values = leadingValues(count)
     let shifts = Self.shifts(values)
-    var vectors = Matrix<Double>(uninitialisedRows: count, columns: n)
-    let residual = vectors.change {
-      Kernels.tridiagonalVectors(
-        diagonal.span, beside: beside.span, values: shifts.span, into: &$0)
-    }
-    guard residual <= tolerance else { return nil }
     var found: Matrix<Output>?
-    if Output.precision == .single {
-      found = try? orthonormalInSingle(vectors, algebra)?.converted(to: output)
+    if Output.precision == .single, let single = vectorsInSingle(shifts) {
+      found = try? orthonormalInSingle(single, algebra)?.converted(to: output)
     }
-    if found == nil { found = try? orthonormal(vectors, algebra)?.converted(to: output) }
+    if found == nil, let vectors = vectors(shifts[...]) {
+      found = try? orthonormal(vectors, algebra)?.converted(to: output)
+    }
     guard let found else { return nil }
     for index in values.indices { values[index] *= unit }
     return (values, found)
@@ -73,6 +68,29 @@ struct TridiagonalMatrix {
       start = end
     }
     return shifts
+  }
+
+  /// Vectors of some of the shifts, as rows, not yet orthogonal where these are close; nil where one is no eigenvector.
+  private func vectors(_ shifts: ArraySlice<Double>) -> Matrix<Double>? {
+    var vectors = Matrix<Double>(uninitialisedRows: shifts.count, columns: diagonal.count)
+    let residual = vectors.change {
+      Kernels.tridiagonalVectors(
+        diagonal.span, beside: beside.span, values: shifts.span, after: shifts.startIndex,
+        into: &$0)
+    }
+    return residual <= tolerance ? vectors : nil
+  }
+
+  /// All vectors in single precision, found few at a time, so that few are held in double precision.
+  private func vectorsInSingle(_ shifts: [Double]) -> Matrix<Float>? {
+    var vectors = Matrix<Float>(uninitialisedRows: shifts.count, columns: diagonal.count)
+    for start in stride(from: 0, to: shifts.count, by: 256) {
+      let range = start..<min(shifts.count, start + 256)
+      guard let part = self.vectors(shifts[range]) else { return nil }
+      let single = part.converted(to: Float.self)
+      vectors.set(single.elements, at: start * diagonal.count)
+    }
+    return vectors
   }
 
   /// What rounding makes of a zero.
@@ -98,14 +116,13 @@ struct TridiagonalMatrix {
 
   /// The nearest orthonormal vectors as far as single precision tells, as rows; nil where they are not near.
   private func orthonormalInSingle(
-    _ vectors: Matrix<Double>, _ algebra: Backend
+    _ vectors: Matrix<Float>, _ algebra: Backend
   ) throws(TinctureError) -> Matrix<Float>? {
-    let single = vectors.converted(to: Float.self)
-    var products = try algebra.gram(single, of: .rows)
+    var products = try algebra.gram(vectors, of: .rows)
     for index in 0..<products.rows { products[index, index] -= 1 }
     guard products.largestMagnitude <= Self.firstOrderInSingle else { return nil }
-    var result = single
-    try algebra.multiply(products, single, scale: -0.5, into: &result)
+    var result = vectors
+    try algebra.multiply(products, vectors, scale: -0.5, into: &result)
     return result
   }
 

@@ -39,11 +39,12 @@ extension Kernels {
   ///   - diagonal: The diagonal.
   ///   - beside: The elements beside it, one less.
   ///   - values: Eigenvalues, wrong by a few ε.
+  ///   - first: How many vectors were found before these, so that those of equal eigenvalues begin differently.
   ///   - vectors: Receives the vectors, one after another.
   /// - Returns: The largest norm of (T − λ) z.
   /// - Complexity: O(n) for each.
   public static func tridiagonalVectors(
-    _ diagonal: Span<Double>, beside: Span<Double>, values: Span<Double>,
+    _ diagonal: Span<Double>, beside: Span<Double>, values: Span<Double>, after first: Int = 0,
     into vectors: inout MutableSpan<Double>
   ) -> Double {
     let n = diagonal.count
@@ -57,7 +58,8 @@ extension Kernels {
           values.withUnsafeBufferPointer { values in
             vectors.withUnsafeMutableBufferPointer { vectors in
               tincture_tridiagonal_vectors(
-                n, diagonal.baseAddress, beside.baseAddress, Double.ulpOfOne / 2, values.count,
+                n, diagonal.baseAddress, beside.baseAddress, Double.ulpOfOne / 2, first,
+                values.count,
                 values.baseAddress, scratch.baseAddress, vectors.baseAddress)
             }
           }

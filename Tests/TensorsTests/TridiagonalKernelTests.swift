@@ -62,6 +62,27 @@ struct TridiagonalKernelTests {
     }
   }
 
+  @Test("Vectors found few at a time are those found together, of equal eigenvalues, too")
+  func inParts() {
+    let n = 40
+    let diagonal = [Double](repeating: 1, count: n)
+    let beside = [Double](repeating: 0, count: n - 1)
+    let values = [Double](repeating: 1 + 8 * Double.ulpOfOne, count: n)
+    var whole = [Double](repeating: .nan, count: n * n)
+    var room = whole.mutableSpan
+    _ = Kernels.tridiagonalVectors(
+      diagonal.span, beside: beside.span, values: values.span, into: &room)
+    for range in [0..<16, 16..<27, 27..<40] {
+      var part = [Double](repeating: .nan, count: n * range.count)
+      var room = part.mutableSpan
+      _ = Kernels.tridiagonalVectors(
+        diagonal.span, beside: beside.span, values: values[range].span, after: range.lowerBound,
+        into: &room)
+      #expect(part[...] == whole[n * range.lowerBound..<n * range.upperBound])
+    }
+    #expect(whole[..<n] != whole[16 * n..<17 * n])
+  }
+
   @Test("A matrix whose elements are not numbers has a residual that is none")
   func notNumbers() {
     var vectors = [Double](repeating: 0, count: 18)

@@ -258,10 +258,10 @@ void tincture_tridiagonal_values(
     size_t n, const double *diagonal, const double *squares, double low, double high, size_t first,
     size_t count, double *values);
 // Unit vectors z, one after another, with a small (T - value) z, whose largest norm is returned. They
-// are orthogonal as far as values are apart. Pivots of elimination are at least `least`. scratch has
-// tincture_tridiagonal_scratch(n) elements.
+// are orthogonal as far as values are apart. Pivots of elimination are at least `least`; `first` is how many
+// vectors were found before. scratch has tincture_tridiagonal_scratch(n) elements.
 double tincture_tridiagonal_vectors(
-    size_t n, const double *diagonal, const double *beside, double least, size_t count,
+    size_t n, const double *diagonal, const double *beside, double least, size_t first, size_t count,
     const double *values, double *scratch, double *vectors);
 size_t tincture_tridiagonal_scratch(size_t n);
 
