@@ -153,6 +153,14 @@ int tincture_instruction_set(void) {
 #endif
 }
 
+int tincture_is_optimized(void) {
+#ifdef __OPTIMIZE__
+  return 1;
+#else
+  return 0;
+#endif
+}
+
 int tincture_is_amd_512(void) {
 #if defined(__x86_64__) && defined(__GLIBC__)
   __builtin_cpu_init();

@@ -266,4 +266,7 @@ extension Kernels {
 
   /// Whether the processor is one of AMD's with AVX-512.
   package static let isWideOnAMD = tincture_is_amd_512() != 0
+
+  /// Whether the kernels were compiled for speed, as they are not for debugging.
+  package static let isOptimized = tincture_is_optimized() != 0
 }

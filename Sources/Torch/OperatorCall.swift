@@ -77,7 +77,7 @@ extension LibTorch {
       }
     }
     guard status == 0 else {
-      let message = lastMessage
+      let message = LayerKernels.takeProblem()?.message ?? lastMessage
       // The call takes the arguments over only when it finds the operator.
       if message.contains("Could not find schema") {
         for (argument, word) in zip(arguments, stack) { release(argument, word) }

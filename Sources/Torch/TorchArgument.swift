@@ -158,7 +158,7 @@ extension LibTorch {
     return newWord(&cell) == 0 ? cell : nil
   }
 
-  private func deleteCell(_ cell: UnsafeMutablePointer<UInt64>) {
+  func deleteCell(_ cell: UnsafeMutablePointer<UInt64>) {
     if let deleteWord = functions.deleteWord {
       _ = deleteWord(cell)
     } else {

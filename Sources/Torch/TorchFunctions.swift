@@ -1,5 +1,11 @@
 import TinctureTensors
 
+/// A kernel of an operator.
+///
+/// It takes the words of the arguments from a list, frees them, and puts those of the results there. The numbers are how
+/// many there are of both.
+typealias TorchKernel = @convention(c) (UnsafeMutablePointer<UInt64>?, UInt64, UInt64) -> Void
+
 /// The C functions of LibTorch that are called, resolved once.
 ///
 /// Names and meaning follow `torch/csrc/stable/c/shim.h` and `torch/csrc/inductor/aoti_torch/c/shim.h`,
@@ -54,6 +60,17 @@ struct TorchFunctions: Sendable {
       ) -> Status
     )?
 
+  // Kernels of operators.
+  let strides: @convention(c) (Handle, UnsafeMutablePointer<UnsafeMutablePointer<Int64>?>) -> Status
+  let empty: @convention(c) (Int64, Extents, Extents, Int32, Int32, Int32, HandleResult) -> Status
+  let newKernels:
+    (
+      @convention(c) (
+        UnsafePointer<CChar>, UnsafePointer<CChar>, UnsafePointer<CChar>, UInt32, HandleResult
+      ) -> Status
+    )?
+  let addKernel: (@convention(c) (Handle, UnsafePointer<CChar>, TorchKernel, UInt64) -> Status)?
+
   // Operators whose schema has a scalar, which the dispatcher's call does not take.
   let subtract: @convention(c) (Handle, Handle, Double, HandleResult) -> Status
   let fill: @convention(c) (Handle, Double) -> Status
@@ -76,6 +93,8 @@ struct TorchFunctions: Sendable {
   let setDeterministic: (@convention(c) (UnsafeMutableRawPointer, Bool, Bool) -> Void)?
   let cudaDeviceCount: (@convention(c) () -> Int)?
   let hasMetal: (@convention(c) () -> Bool)?
+  /// The threads of operators, where they are OpenMP's.
+  let threads: OperatorThreads?
 
   /// Resolves all functions.
   ///
@@ -128,6 +147,11 @@ struct TorchFunctions: Sendable {
     scalarFloat = try required("aoti_torch_scalar_to_tensor_float32")
     fromMemory = optional("torch_from_blob")
 
+    strides = try required("aoti_torch_get_strides")
+    empty = try required("aoti_torch_empty_strided")
+    newKernels = optional("aoti_torch_library_init_impl")
+    addKernel = optional("torch_library_impl")
+
     subtract = try required("aoti_torch_aten_subtract_Tensor")
     fill = try required("aoti_torch_aten_fill__Scalar")
 
@@ -146,5 +170,6 @@ struct TorchFunctions: Sendable {
     setDeterministic = optional("_ZN2at7Context26setDeterministicAlgorithmsEbb")
     cudaDeviceCount = optional("_ZN5torch4cuda12device_countEv")
     hasMetal = optional("_ZN5torch3mps12is_availableEv")
+    threads = OperatorThreads(resolvedIn: library)
   }
 }

@@ -29,6 +29,8 @@ void tincture_narrow_f8e5m2(const float *x, uint8_t *y, size_t n);
 
 // The x86-64 level that the loader chose (4, 3 or 1), or 0 where there is only one version.
 int tincture_instruction_set(void);
+// Whether these functions were compiled for speed.
+int tincture_is_optimized(void);
 // Whether the processor is one of AMD's with AVX-512.
 int tincture_is_amd_512(void);
 
@@ -264,6 +266,30 @@ double tincture_tridiagonal_vectors(
     size_t n, const double *diagonal, const double *beside, double least, size_t first, size_t count,
     const double *values, double *scratch, double *vectors);
 size_t tincture_tridiagonal_scratch(size_t n);
+
+// ---- product.c -----------------------------------------------------------------------------------
+// z = x y + bias: rows by columns, inner long. Element (i, j) of a factor is at i row + j column, and one of
+// the two steps is 1; rows of z are z_row apart; bias, a number for each column, may be absent. With
+// AVX-512 fused, each element of z by itself, so that parts of z may be computed apart from each other.
+void tincture_product(
+    const float *x, size_t x_row, size_t x_column, const float *y, size_t y_row, size_t y_column,
+    const float *bias, float *z, size_t z_row, size_t rows, size_t columns, size_t inner);
+// y[j] = the sum of column j of x, whose rows are `row` apart; 64 rows are added up at a time.
+void tincture_column_sums(const float *x, size_t row, size_t rows, size_t columns, float *y);
+
+// ---- reduction.c: what makes a symmetric matrix tridiagonal ------------------------------------------
+// y from `first` on = the part of A x that rows first to end - 1 of A's upper triangle give, also as
+// columns; A is n by n, its rows are `row` apart.
+void tincture_triangle_product(
+    const double *a, size_t row, size_t n, size_t first, size_t end, const double *x, double *y);
+// The inner products of `count` vectors, `row` apart, with x.
+void tincture_inner_products(
+    const double *v, size_t row, size_t count, const double *x, size_t n, double *products);
+// y -= factors[0] v0 + factors[1] v1 + ... for `count` vectors, `row` apart, at least one.
+void tincture_subtract_combination(
+    const double *v, size_t row, size_t count, const double *factors, double *y, size_t n);
+// Tells the processor that this thread only waits for another.
+void tincture_pause(void);
 
 // ---- memory.c: what becomes of freed memory, where the C library is GNU's --------------------------
 // All threads take from one place, before the first does: places of threads' own hold 64 MB at most,
