@@ -1,3 +1,4 @@
+internal import Synchronization
 public import TinctureTensors
 
 extension Backend {
@@ -6,8 +7,9 @@ extension Backend {
   /// The matrix becomes tridiagonal by reflections (sytrd). Bisection finds eigenvalues of that, many at a time,
   /// inverse iteration their vectors, which are made orthonormal together and turned back (ormtr). The
   /// accuracy is that of all eigenvectors together: eigenvalues to a modest multiple of ε ‖A‖₂, vectors
-  /// orthonormal to a modest multiple of n ε. Where more than half of the vectors are wanted, where a library
-  /// lacks a step or a step fails, all are computed.
+  /// orthonormal to a modest multiple of n ε. Large matrices in double precision are made tridiagonal
+  /// with the help of spare threads. Where more than half of the vectors of others are wanted, where a library lacks a
+  /// step or a step fails, all are computed (syevd).
   ///
   /// Parlett 1998, The Symmetric Eigenvalue Problem, chapters 3 and 4.
   ///
@@ -25,8 +27,12 @@ extension Backend {
     try Checks.finite(a, "an eigenvalue decomposition")
     try Checks.symmetric(a, "An eigenvalue decomposition")
     let n = a.rows
-    var copy = a
-    if 2 * count <= n, count > 0, let found = leading(&copy, count, as: Element.self) {
+    // Both ways look at one triangle, and not at the same.
+    let isOwn = Element.precision == .double && n >= Tridiagonalization.leastExtent
+    var copy = isOwn ? a.transposed() : a
+    if isOwn || 2 * count <= n, count > 0,
+      let found = leading(&copy, min(count, n), as: Element.self)
+    {
       return EigenDecomposition(
         ascending: found.values.map { Element($0) }, rows: found.vectors)
     }
@@ -66,12 +72,47 @@ extension Backend {
   /// The largest eigenvalues, ascending, and their vectors as rows; nil where that way is not possible.
   ///
   /// The matrix is used up.
-  private func leading<Element: MatrixElement, Output: MatrixElement>(
+  func leading<Element: MatrixElement, Output: MatrixElement>(
     _ a: inout Matrix<Element>, _ count: Int, as output: Output.Type
   ) -> (values: [Double], vectors: Matrix<Output>)? {
-    let routines = Element.precision == .single ? single : double
-    guard let steps = routines.leading, 64 * a.rows < Int(Int32.max) else { return nil }
+    guard 64 * a.rows < Int(Int32.max),
+      let (tridiagonal, reflections) = tridiagonal(&a, as: Output.self),
+      var found = tridiagonal.leading(count, self, as: Output.self)
+    else { return nil }
+    let info = turnBack(&found.vectors, reflections)
+    guard isUsable(found.values.map { Output($0) }, found.vectors, info) else { return nil }
+    return found
+  }
+
+  /// Reflections that made a matrix tridiagonal, as routines take them, in the type of vectors that are turned.
+  private struct Reflections<Element: MatrixElement> {
+    /// Which triangle of `vectors`, column after column, holds them.
+    var triangle: Unicode.Scalar
+    var vectors: Matrix<Element>
+    var factors: Matrix<Element>
+  }
+
+  /// Makes a matrix tridiagonal, which is used up; nil where the library cannot.
+  private func tridiagonal<Element: MatrixElement, Output: MatrixElement>(
+    _ a: inout Matrix<Element>, as output: Output.Type
+  ) -> (TridiagonalMatrix, Reflections<Output>)? {
     let n = a.rows
+    if n >= Tridiagonalization.leastExtent, let own = a as? Matrix<Double> {
+      a = Matrix(rows: 0, columns: 0)
+      let found = Tridiagonalization(own, self)
+      guard let matrix = TridiagonalMatrix(diagonal: found.diagonal, beside: found.beside) else {
+        return nil
+      }
+      let factors = Matrix(rows: 1, columns: found.factors.count, found.factors)
+      return (
+        matrix,
+        Reflections(
+          triangle: "L", vectors: found.reflections.converted(to: Output.self),
+          factors: factors.converted(to: Output.self))
+      )
+    }
+    let routines = Element.precision == .single ? single : double
+    guard let steps = routines.leading else { return nil }
     var n32 = Int32(n)
     var diagonals = Matrix<Element>(rows: 3, columns: n)  // d, e and τ
     var info: Int32 = 0
@@ -91,44 +132,47 @@ extension Backend {
     }
     let numbers = diagonals.array
     // From here on the matrix holds the reflections, which are needed in the vectors' type only.
-    let reflections = a.converted(to: Output.self)
+    let vectors = a.converted(to: Output.self)
     a = Matrix(rows: 0, columns: 0)
     guard info == 0,
       let tridiagonal = TridiagonalMatrix(
         diagonal: numbers[..<n].map { Double($0) },
-        beside: numbers[n..<2 * n - 1].map { Double($0) }),
-      var found = tridiagonal.leading(count, self, as: Output.self)
+        beside: numbers[n..<2 * n - 1].map { Double($0) })
     else { return nil }
-    info = turnBack(
-      &found.vectors, reflections,
-      diagonals.rows(2..<3).converted(to: Output.self))
-    guard isUsable(found.values.map { Output($0) }, found.vectors, info) else { return nil }
-    return found
+    let factors = diagonals.rows(2..<3).converted(to: Output.self)
+    return (tridiagonal, Reflections(triangle: "U", vectors: vectors, factors: factors))
   }
 
   /// Turns eigenvectors of the tridiagonal matrix, as rows, into those of the matrix; 0 for success.
   private func turnBack<Element: MatrixElement>(
-    _ vectors: inout Matrix<Element>, _ reflections: Matrix<Element>, _ factors: Matrix<Element>
+    _ vectors: inout Matrix<Element>, _ reflections: Reflections<Element>
   ) -> Int32 {
     let routines = Element.precision == .single ? single : double
     guard let ormtr = routines.leading?.ormtr else { return 1 }
-    var (side, triangle, trans) = (letter("L"), letter("U"), letter("N"))
-    var (n, count, info) = (Int32(vectors.columns), Int32(vectors.rows), Int32(0))
-    // What it asks for leaves no room for the triangles of blocked reflections.
-    var size = 64 * (count + 65)
+    let (n, count) = (vectors.columns, vectors.rows)
+    let failure = Atomic<Int32>(0)
     vectors.write { z in
-      reflections.read { a in
-        factors.read { tau in
-          call(Element.self) { _ in
-            withWorkspace(Element.self, Int(size)) { space in
-              ormtr(
-                &side, &triangle, &trans, &n, &count, a, &n, tau, z, &n, space, &size, &info, 1, 1,
-                1)
+      reflections.vectors.read { a in
+        reflections.factors.read { tau in
+          inPieces(of: count, work: 2 * n * n * count) { piece in
+            var (side, triangle, trans) = (
+              letter("L"), letter(reflections.triangle), letter("N")
+            )
+            var (n32, count, info) = (Int32(n), Int32(piece.count), Int32(0))
+            // What it asks for leaves no room for the triangles of blocked reflections.
+            var size = 64 * (count + 65)
+            call(Element.self) { _ in
+              withWorkspace(Element.self, Int(size)) { space in
+                ormtr(
+                  &side, &triangle, &trans, &n32, &count, a, &n32, tau, z + piece.lowerBound * n,
+                  &n32, space, &size, &info, 1, 1, 1)
+              }
             }
+            if info != 0 { failure.store(info, ordering: .relaxed) }
           }
         }
       }
     }
-    return info
+    return failure.load(ordering: .relaxed)
   }
 }

@@ -81,18 +81,26 @@ extension Backend {
       }
       return
     }
-    // Row after row, the transposes are column after column: Cᵀ = op(B)ᵀ op(A)ᵀ.
-    var letters = (first: letter(secondT ? "T" : "N"), second: letter(firstT ? "T" : "N"))
-    var (m32, n32, k32) = (Int32(m), Int32(n), Int32(k))
-    var (lda, ldb, ldc) = (Int32(b.columns), Int32(a.columns), Int32(n))
-    var (alpha, beta) = (scale, keeping)
+    let (aWidth, bWidth) = (a.columns, b.columns)
     result.write { c in
       a.read { a in
         b.read { b in
-          call(Element.self) {
-            $0.gemm(
-              &letters.first, &letters.second, &n32, &m32, &k32, &alpha, b, &lda, a, &ldb, &beta, c,
-              &ldc, 1, 1)
+          inPieces(of: max(m, n), work: m * n * k) { piece in
+            // The longer side of the result is cut, and with it a factor.
+            let rows = m < n ? 0..<m : piece
+            let columns = m < n ? piece : 0..<n
+            let left = a + rows.lowerBound * (firstT ? 1 : aWidth)
+            let right = b + columns.lowerBound * (secondT ? bWidth : 1)
+            // Row after row, the transposes are column after column: Cᵀ = op(B)ᵀ op(A)ᵀ.
+            var letters = (first: letter(secondT ? "T" : "N"), second: letter(firstT ? "T" : "N"))
+            var (m32, n32, k32) = (Int32(rows.count), Int32(columns.count), Int32(k))
+            var (lda, ldb, ldc) = (Int32(bWidth), Int32(aWidth), Int32(n))
+            var (alpha, beta) = (scale, keeping)
+            call(Element.self) {
+              $0.gemm(
+                &letters.first, &letters.second, &n32, &m32, &k32, &alpha, right, &lda, left, &ldb,
+                &beta, c + rows.lowerBound * n + columns.lowerBound, &ldc, 1, 1)
+            }
           }
         }
       }
@@ -131,15 +139,23 @@ extension Backend {
   public func gramInDouble(
     _ a: Matrix<Float>, of side: GramSide
   ) throws(TinctureError) -> Matrix<Double> {
-    let (short, long) = side == .rows ? (a.rows, a.columns) : (a.columns, a.rows)
-    var sum = Matrix<Double>(rows: short, columns: short)
+    let extent = side == .rows ? a.rows : a.columns
+    var sum = Matrix<Double>(rows: extent, columns: extent)
+    try addUpperGramInDouble(a, of: side, to: &sum)
+    sum.write { Loops.mirrorUpper($0, extent) }
+    return sum
+  }
+
+  /// Adds a matrix of inner products in double precision to the upper triangle and the diagonal of another.
+  func addUpperGramInDouble(
+    _ a: Matrix<Float>, of side: GramSide, to sum: inout Matrix<Double>
+  ) throws(TinctureError) {
+    let long = side == .rows ? a.columns : a.rows
     for start in stride(from: 0, to: long, by: 1024) {
       let range = start..<min(long, start + 1024)
       let part = side == .rows ? a.columns(range) : a.rows(range)
       try addUpperGram(part.converted(to: Double.self), of: side, to: &sum)
     }
-    sum.write { Loops.mirrorUpper($0, short) }
-    return sum
   }
 
   /// Adds a matrix of inner products to the upper triangle and the diagonal of another; what is below is undefined.
@@ -151,18 +167,8 @@ extension Backend {
     guard max(n, k) < Int(Int32.max) else {
       throw TinctureError(.checkpoint, "A product with an extent of \(max(n, k)) is too large")
     }
-    var (lower, transposed) = (letter("L"), letter(side == .rows ? "T" : "N"))
-    var (n32, k32, lda, ldc) = (Int32(n), Int32(k), Int32(a.columns), Int32(n))
-    var (alpha, beta) = (Element(1), Element(1))
     let isDone = result.write { c in
-      a.read { a in
-        call(Element.self) { routines in
-          guard let syrk = routines.syrk else { return false }
-          // The lower triangle column after column is the upper one row after row.
-          syrk(&lower, &transposed, &n32, &k32, &alpha, a, &lda, &beta, c, &ldc, 1, 1)
-          return true
-        }
-      }
+      a.read { addUpperGram($0, rows: a.rows, columns: a.columns, of: side, to: c) }
     }
     if !isDone {
       try multiply(a, a, transposing: side == .rows ? .second : .first, into: &result)

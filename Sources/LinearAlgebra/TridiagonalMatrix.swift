@@ -1,3 +1,4 @@
+internal import Synchronization
 internal import TinctureTensors
 
 /// A symmetric tridiagonal matrix in double precision, divided by a power of two so that its norm is about one.
@@ -37,13 +38,13 @@ struct TridiagonalMatrix {
   func leading<Output: MatrixElement>(
     _ count: Int, _ algebra: Backend, as output: Output.Type = Double.self
   ) -> (values: [Double], vectors: Matrix<Output>)? {
-    var values = leadingValues(count)
+    var values = leadingValues(count, algebra)
     let shifts = Self.shifts(values)
     var found: Matrix<Output>?
-    if Output.precision == .single, let single = vectorsInSingle(shifts) {
+    if Output.precision == .single, let single = vectors(shifts, algebra, as: Float.self) {
       found = try? orthonormalInSingle(single, algebra)?.converted(to: output)
     }
-    if found == nil, let vectors = vectors(shifts[...]) {
+    if found == nil, let vectors = vectors(shifts, algebra, as: Double.self) {
       found = try? orthonormal(vectors, algebra)?.converted(to: output)
     }
     guard let found else { return nil }
@@ -70,33 +71,36 @@ struct TridiagonalMatrix {
     return shifts
   }
 
-  /// Vectors of some of the shifts, as rows, not yet orthogonal where these are close; nil where one is no eigenvector.
-  private func vectors(_ shifts: ArraySlice<Double>) -> Matrix<Double>? {
-    var vectors = Matrix<Double>(uninitialisedRows: shifts.count, columns: diagonal.count)
-    let residual = vectors.change {
-      Kernels.tridiagonalVectors(
-        diagonal.span, beside: beside.span, values: shifts.span, after: shifts.startIndex,
-        into: &$0)
+  /// Vectors of the shifts, as rows, not yet orthogonal where these are close; nil where one is no eigenvector.
+  ///
+  /// They are found in double precision, few at a time, so that few more than the result are held.
+  private func vectors<Output: MatrixElement>(
+    _ shifts: [Double], _ algebra: Backend, as output: Output.Type
+  ) -> Matrix<Output>? {
+    let n = diagonal.count
+    var vectors = Matrix<Output>(uninitialisedRows: shifts.count, columns: n)
+    let worst = Mutex(0.0)
+    vectors.write { vectors in
+      algebra.inPieces(of: shifts.count, pieceLength: 256) { range in
+        var part = Matrix<Double>(uninitialisedRows: range.count, columns: n)
+        let residual = part.change {
+          Kernels.tridiagonalVectors(
+            diagonal.span, beside: beside.span, values: shifts[range].span,
+            after: range.lowerBound, into: &$0)
+        }
+        worst.withLock { $0 = residual > $0 || residual.isNaN ? residual : $0 }
+        part.converted(to: Output.self).read {
+          (vectors + range.lowerBound * n).update(from: $0, count: range.count * n)
+        }
+      }
     }
-    return residual <= tolerance ? vectors : nil
-  }
-
-  /// All vectors in single precision, found few at a time, so that few are held in double precision.
-  private func vectorsInSingle(_ shifts: [Double]) -> Matrix<Float>? {
-    var vectors = Matrix<Float>(uninitialisedRows: shifts.count, columns: diagonal.count)
-    for start in stride(from: 0, to: shifts.count, by: 256) {
-      let range = start..<min(shifts.count, start + 256)
-      guard let part = self.vectors(shifts[range]) else { return nil }
-      let single = part.converted(to: Float.self)
-      vectors.set(single.elements, at: start * diagonal.count)
-    }
-    return vectors
+    return worst.withLock { $0 <= tolerance } ? vectors : nil
   }
 
   /// What rounding makes of a zero.
   private var tolerance: Double { 20 * Double(diagonal.count) * Double.ulpOfOne }
 
-  private func leadingValues(_ count: Int) -> [Double] {
+  private func leadingValues(_ count: Int, _ algebra: Backend) -> [Double] {
     let n = diagonal.count
     // So small that it changes nothing, but not zero.
     let squares = [0] + beside.map { max($0 * $0, 1e-290) }
@@ -108,9 +112,14 @@ struct TridiagonalMatrix {
       high = max(high, diagonal[index] + radius)
     }
     var values = [Double](repeating: 0, count: count)
-    var span = values.mutableSpan
-    Kernels.tridiagonalValues(
-      diagonal.span, squares: squares.span, within: low...high, from: n - count, into: &span)
+    values.withUnsafeMutableBufferPointer { values in
+      algebra.inPieces(of: count, pieceLength: 256) { range in
+        var part = UnsafeMutableBufferPointer(rebasing: values[range]).mutableSpan
+        Kernels.tridiagonalValues(
+          diagonal.span, squares: squares.span, within: low...high,
+          from: n - count + range.lowerBound, into: &part)
+      }
+    }
     return values
   }
 

@@ -11,16 +11,17 @@ public import TinctureTensors
 /// that cancel exactly give zero); `dare_ties` keeps as many at random, divided by the share; `mean` and `sum` are task arithmetic. For tensors that are not matrices
 /// θ = θ₀ + λ mean(τᵢ), or the sum.
 ///
-/// Only U is needed, by eigenvalues of Σ τᵢ τᵢᵀ in double precision, and used in single precision; TIES looks at the
-/// coordinates three times, twice for the thresholds, and keeps U on the disk meanwhile where that is not nearly full. Defaults are those for CLIP ViT-B/32. Adapters take part by their full deltas, α / r included,
-/// which the published code leaves out. Cost: O(O² T I + O³) for each matrix and pass.
+/// Only U is needed, by eigenvalues of Σ τᵢ τᵢᵀ in double precision. Coordinates are products in double precision, rounded
+/// to single; TIES looks at them three times, twice for the thresholds, and keeps them and U on the disk meanwhile where
+/// that is not nearly full. Defaults are those for CLIP ViT-B/32. Adapters take part by their full deltas, α / r included,
+/// which the published code leaves out. Cost: O(O² T I + O³) for each matrix.
 /// Source: Stoica et al., arXiv:2410.19735.
 public struct Knots: MergeMethod {
   /// The threshold of each model's elements, by its position in the recipe; others keep everything.
   public struct State: Sendable {
     let cuts: [Int: Float]
-    /// The common left vectors of matrices, from the pass that found them first.
-    var vectors: StepStore?
+    /// The coordinates of matrices and behind them the common left vectors, from the pass that found them first.
+    var coordinates: StepStore?
   }
 
   static let inner = Parameter<String>(
@@ -77,12 +78,12 @@ public struct Knots: MergeMethod {
       // The published rule keeps the element on the threshold and so one more than asked.
       [max(0, total - Int(density * Double(total)) - 1)]
     } visit: { (inputs, count) throws(TinctureError) in
-      guard let coordinates = try Self.coordinates(inputs, store) else { return }
-      for (z, model) in zip(coordinates.tasks, inputs.step.modelIndices) {
+      guard let tasks = try Self.coordinates(inputs, store)?.tasks else { return }
+      for (z, model) in zip(tasks, inputs.step.modelIndices) {
         count(z.elements, model)
       }
     }
-    return State(cuts: found.compactMapValues(\.first), vectors: store)
+    return State(cuts: found.compactMapValues(\.first), coordinates: store)
   }
 
   /// Makes one tensor.
@@ -96,48 +97,69 @@ public struct Knots: MergeMethod {
     guard try inputs.isFinite() else {
       return try inputs.produce(ontoBase: .notANumber(inputs.step.shape), times: 1)
     }
-    guard let coordinates = try Self.coordinates(inputs, state.vectors) else {
+    guard let found = try Self.coordinates(inputs, state.coordinates) else {
       return try inputs.produceBase()
     }
-    let merged = combine(coordinates.tasks, inputs, state)
-    let delta = try Backend.shared.multiply(coordinates.u, merged.converted(to: Float.self))
+    let merged = combine(found.tasks, inputs, state).converted(to: Float.self)
+    let delta = try Backend.shared.multiply(found.directions(), merged, transposing: .first)
     try inputs.produce(ontoBase: delta, times: scale)
   }
 
-  /// U and Uᵀ τᵢ for all tasks; nil for other tensors and where nothing was changed.
+  /// Task vectors in common coordinates.
+  private struct Coordinates {
+    /// Zᵢ = Uᵀ τᵢ for each task.
+    var tasks: [Matrix<Float>]
+    /// Uᵀ.
+    var directions: () throws(TinctureError) -> Matrix<Float>
+  }
+
+  /// The coordinates of all tasks; nil for other tensors and where nothing was changed.
   private static func coordinates(
     _ inputs: MergeInputs, _ store: StepStore?
-  ) throws(TinctureError) -> (u: Matrix<Float>, tasks: [Matrix<Float>])? {
+  ) throws(TinctureError) -> Coordinates? {
     guard inputs.isMatrix, try inputs.isFinite() else { return nil }
     let weights = [Double](repeating: 1, count: inputs.modelCount)
     let tasks = try TaskMatrices<Float>(inputs, weights)
-    let kept = try store?.read(inputs.step, as: Float.self) { (numbers: Span<Float>) in
-      Matrix(rows: tasks.rows, columns: numbers.count / tasks.rows, copying: numbers)
-    }
-    guard let u = if let kept { kept } else { try vectors(of: tasks) } else { return nil }
-    if kept == nil { store?.keep(u.elements, for: inputs.step) }
+    if let store, let kept = try kept(tasks, store) { return kept }
+    let algebra = tasks.algebra
+    let common = try algebra.commonDirections(
+      extent: tasks.rows, count: tasks.count, above: inputs[epsilon]
+    ) { (model) throws(TinctureError) in try tasks.read(model) }
+    guard common.rows.rows > 0 else { return nil }
     var found: [Matrix<Float>] = []
     for model in 0..<tasks.count {
-      found.append(try tasks.algebra.multiply(u, tasks.read(model), transposing: .first))
+      let wide = try tasks.read(model).converted(to: Double.self)
+      found.append(try algebra.multiply(common.rows, wide).converted(to: Float.self))
     }
-    return (u, found)
+    let directions = common.rows.converted(to: Float.self)
+    for (part, numbers) in (found + [directions]).enumerated() {
+      store?.keep(numbers.elements, for: inputs.step, part: part)
+    }
+    return Coordinates(tasks: found) { directions }
   }
 
-  /// The left singular vectors of all task vectors side by side; nil where nothing was changed.
-  private static func vectors(of tasks: TaskMatrices<Float>) throws(TinctureError) -> Matrix<Float>?
-  {
-    let algebra = tasks.algebra
-    var sum = Matrix<Double>(rows: tasks.rows, columns: tasks.rows)
-    for model in 0..<tasks.count {
-      sum.add(try algebra.gramInDouble(tasks.read(model), of: .rows))
+  /// What an earlier pass has kept; nil where some of it is not there.
+  private static func kept(
+    _ tasks: TaskMatrices<Float>, _ store: StepStore
+  ) throws(TinctureError) -> Coordinates? {
+    func read(_ part: Int, columns: Int) throws(TinctureError) -> Matrix<Float>? {
+      try store.read(tasks.inputs.step, part: part, as: Float.self) { (numbers: Span<Float>) in
+        Matrix(rows: numbers.count / columns, columns: columns, copying: numbers)
+      }
     }
-    // Vectors of single precision's quality would let more coordinates change sides at the threshold.
-    let eigen = try algebra.eigh(sum)
-    // Squares below rounding are no singular values, whatever epsilon says.
-    let epsilon = tasks.inputs[epsilon]
-    let limit = max(epsilon * epsilon, 1e-14 * (eigen.values.first ?? 0))
-    let rank = eigen.values.prefix { $0 > limit }.count
-    return rank > 0 ? eigen.vectors.columns(0..<rank).converted(to: Float.self) : nil
+    var found: [Matrix<Float>] = []
+    for model in 0..<tasks.count {
+      guard let z = try read(model, columns: tasks.columns) else { return nil }
+      found.append(z)
+    }
+    guard store.holds(tasks.inputs.step, part: tasks.count) else { return nil }
+    return Coordinates(tasks: found) { () throws(TinctureError) in
+      guard let directions = try read(tasks.count, columns: tasks.rows) else {
+        throw TinctureError(
+          .io, "The directions of \(tasks.inputs.step.name) are gone from the folder of the merge.")
+      }
+      return directions
+    }
   }
 
   private func combine(

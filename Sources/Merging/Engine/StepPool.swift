@@ -5,7 +5,7 @@ internal import TinctureTensors
 /// Workers that carry steps out within a number of bytes.
 ///
 /// Each worker takes the next step from one counter, waits for its memory, and works in a workspace of
-/// its own. No step waits for another. A step whose method asks for it is carried out again by a slower route,
+/// its own. No step waits for another. Workers without work, or without memory for it, help the others. A step whose method asks for it is carried out again by a slower route,
 /// with the memory of that.
 struct StepPool: Sendable {
   let method: any MergeMethod
@@ -28,11 +28,17 @@ struct StepPool: Sendable {
     _ body: @escaping @Sendable (MergeInputs) throws(TinctureError) -> Void
   ) async throws(TinctureError) {
     let progress = Progress()
+    let started = max(1, min(workers, steps.count))
+    SpareThreads.shared.offer(max(0, workers - started))
     await withTaskGroup(of: Void.self) { group in
-      for _ in 0..<max(1, min(workers, steps.count)) {
-        group.addTask { await work(steps, writer: writer, progress, body) }
+      for _ in 0..<started {
+        group.addTask {
+          await work(steps, writer: writer, progress, body)
+          SpareThreads.shared.offer()
+        }
       }
     }
+    SpareThreads.shared.takeBack(max(started, workers))
     if let error = progress.firstFailure { throw error }
   }
 
@@ -45,7 +51,9 @@ struct StepPool: Sendable {
       let step = steps[position]
       for isFallback in [false, true] {
         let cost = StepCost(of: step, method: method, tuning: tuning, isFallback: isFallback)
+        SpareThreads.shared.offer()
         await budget.acquire(cost.bytes)
+        SpareThreads.shared.takeBack()
         let inputs = MergeInputs(
           step: step, workspace: workspace, options: options, tuning: tuning, cost: cost,
           isFallback: isFallback, writer: writer, interruption: interruption

@@ -13,13 +13,20 @@ public struct StepStore: Sendable {
 
   package init(_ folder: FilePath?) { self.folder = folder }
 
-  private func path(_ step: MergeStep) -> FilePath? {
-    folder?.appending("\(step.index).numbers")
+  private func path(_ step: MergeStep, _ part: Int) -> FilePath? {
+    folder?.appending("\(step.index).\(part).numbers")
   }
 
   /// Keeps numbers of a step, if there is room for them.
-  public func keep<Number: BitwiseCopyable>(_ numbers: Span<Number>, for step: MergeStep) {
-    guard let folder, let path = path(step) else { return }
+  ///
+  /// - Parameters:
+  ///   - numbers: The numbers.
+  ///   - step: The step.
+  ///   - part: Which of several findings for it they are.
+  public func keep<Number: BitwiseCopyable>(
+    _ numbers: Span<Number>, for step: MergeStep, part: Int = 0
+  ) {
+    guard let folder, let path = path(step, part) else { return }
     let byteCount = numbers.count * MemoryLayout<Number>.stride
     try? Directories.makeAll(folder)
     guard let free = Directories.freeBytes(at: folder), free / Self.reserve > byteCount else {
@@ -35,19 +42,26 @@ public struct StepStore: Sendable {
   /// How many times as much as a file must be free on the disk.
   private static let reserve = 16
 
+  /// Whether something was kept.
+  public func holds(_ step: MergeStep, part: Int = 0) -> Bool {
+    path(step, part).map { FileKind(of: $0) == .file } ?? false
+  }
+
   /// Reads the numbers of a step, if they were kept.
   ///
   /// - Parameters:
   ///   - step: The step.
+  ///   - part: Which of several findings for it.
   ///   - type: What kind of numbers they are.
   ///   - count: How many there are, or nil for any number.
   ///   - body: Receives the numbers.
   /// - Returns: What `body` returns; nil where nothing, or something else, was kept.
   /// - Throws: `io` when reading fails.
   public func read<Number: BitwiseCopyable, Result>(
-    _ step: MergeStep, as type: Number.Type, count: Int? = nil, _ body: (Span<Number>) -> Result
+    _ step: MergeStep, part: Int = 0, as type: Number.Type, count: Int? = nil,
+    _ body: (Span<Number>) -> Result
   ) throws(TinctureError) -> Result? {
-    guard let path = path(step), FileKind(of: path) == .file else { return nil }
+    guard let path = path(step, part), FileKind(of: path) == .file else { return nil }
     let file = try InputFile(opening: path)
     let found = file.size / MemoryLayout<Number>.stride
     guard found > 0, count == nil || found == count,
