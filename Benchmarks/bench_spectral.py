@@ -252,7 +252,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="*", default=["vision", "language"])
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--memory", default="4GB", help="tincture's limit of working memory")
+    parser.add_argument("--memory", default="512MB", help="tincture's limit of working memory")
     parser.add_argument("--layers", type=int, help="blocks of each model: 12 and 1")
     parser.add_argument("--scale", type=int, default=1, help="divide all widths by this, to try it")
     parser.add_argument("--experts", type=int, help="experts of each set: 8 and 4")
