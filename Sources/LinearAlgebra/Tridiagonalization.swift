@@ -26,11 +26,13 @@ struct Tridiagonalization {
 
   /// Takes a matrix apart, whose upper triangle counts.
   ///
-  /// - Complexity: O(n³), a third of the time with every second thread.
+  /// - Complexity: O(n³), half of it at the rate of memory and shared by up to eight threads.
   init(_ a: consuming Matrix<Double>, _ algebra: Backend) {
     let n = a.rows
     let largest = a.largestMagnitude
-    let unit = largest > 0 ? Double(sign: .plus, exponent: largest.exponent, significand: 1) : 1
+    // Not so small that its inverse is infinite.
+    let exponent = max(-1000, largest.exponent)
+    let unit = largest > 0 ? Double(sign: .plus, exponent: exponent, significand: 1) : 1
     a.scale(by: 1 / unit)
     (diagonal, beside) = (Array(repeating: 0, count: n), Array(repeating: 0, count: max(0, n - 1)))
     factors = Array(repeating: 0, count: max(1, n - 1))
