@@ -62,6 +62,23 @@ struct SpareThreadsTests {
     #expect(spare.count == threads)
   }
 
+  @Test("A phase ends with its slowest part")
+  func slowParts() {
+    let spare = SpareThreads()
+    spare.offer(2)
+    ThreadTeam.gather(3, from: spare) { team in
+      for phase in 0..<100 {
+        let found = Mutex([Int](repeating: 0, count: 4))
+        team.run(4) { part in
+          let end = ContinuousClock.now + .microseconds(50 + 100 * part)
+          while ContinuousClock.now < end {}
+          found.withLock { $0[part] = phase }
+        }
+        #expect(found.withLock { $0 } == [phase, phase, phase, phase])
+      }
+    }
+  }
+
   @Test("A team has no more helpers than it can use")
   func limit() {
     let spare = SpareThreads()
