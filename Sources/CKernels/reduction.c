@@ -1,4 +1,6 @@
 // What makes a symmetric matrix tridiagonal: products with parts of its upper triangle, and sums over several vectors.
+#include <sched.h>
+
 #include "kernel.h"
 
 typedef double eight __attribute__((vector_size(64), aligned(8), may_alias));
@@ -96,3 +98,5 @@ void tincture_pause(void) {
   __builtin_ia32_pause();
 #endif
 }
+
+void tincture_yield(void) { sched_yield(); }

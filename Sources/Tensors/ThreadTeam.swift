@@ -2,24 +2,19 @@ internal import CTinctureKernels
 internal import Dispatch
 internal import Synchronization
 
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Musl)
-  internal import Musl
-#elseif canImport(Darwin)
-  internal import Darwin
-#endif
-
 /// Spare threads that stay awake for many short phases of work, a few microseconds each.
 ///
-/// The calling thread begins phase after phase and does whatever part of them nobody else has taken, so that helpers
+/// One thread begins phase after phase and does whatever part of them nobody else has taken, so that helpers
 /// who come late, or not at all, only help less. Between phases helpers wait awake.
 public final class ThreadTeam: Sendable {
   private let begun = Atomic<Int>(0)
   private let taken = Atomic<Int>(0)
   private let done = Atomic<Int>(0)
   private let isOver = Atomic<Bool>(false)
-  /// The body of the phase and the number of its first part, set before `begun` says that there are parts.
+  /// The body of the phase and the number of its first part.
+  ///
+  /// Unsafe, because threads order themselves: the caller sets it before `begun` says that there are parts, and again only
+  /// when `done` says that all of them have ended.
   nonisolated(unsafe) private var phase: (start: Int, body: (Int) -> Void) = (0, { _ in })
   private let helpers: Int
 
@@ -30,7 +25,7 @@ public final class ThreadTeam: Sendable {
   /// - Parameters:
   ///   - most: How many threads can be used at most, with the calling one.
   ///   - spare: Where helpers come from.
-  ///   - body: Begins phases, on the calling thread.
+  ///   - body: Begins phases, on one thread.
   public static func gather(
     _ most: Int, from spare: SpareThreads = .shared, _ body: (ThreadTeam) -> Void
   ) {
@@ -39,7 +34,7 @@ public final class ThreadTeam: Sendable {
     guard helpers > 0 else { return body(team) }
     defer { spare.offer(helpers) }
     withoutActuallyEscaping(body) { body in
-      // The first iteration is begun by this thread; only one of them has the body.
+      // One thread alone, whichever is first, calls the body, while this call waits.
       nonisolated(unsafe) let body = body
       let isLed = Atomic<Bool>(false)
       DispatchQueue.concurrentPerform(iterations: helpers + 1) { _ in
@@ -101,7 +96,7 @@ public final class ThreadTeam: Sendable {
     while !isReady() {
       rounds += 1
       // Whoever is waited for may need this processor.
-      if rounds % 4096 == 0 { sched_yield() } else { tincture_pause() }
+      if rounds % 4096 == 0 { tincture_yield() } else { tincture_pause() }
     }
   }
 }

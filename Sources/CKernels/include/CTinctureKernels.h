@@ -290,6 +290,8 @@ void tincture_subtract_combination(
     const double *v, size_t row, size_t count, const double *factors, double *y, size_t n);
 // Tells the processor that this thread only waits for another.
 void tincture_pause(void);
+// Lets another thread have this one's processor.
+void tincture_yield(void);
 
 // ---- memory.c: what becomes of freed memory, where the C library is GNU's --------------------------
 // All threads take from one place, before the first does: places of threads' own hold 64 MB at most,
