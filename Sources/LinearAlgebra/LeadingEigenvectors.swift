@@ -84,12 +84,12 @@ extension Backend {
     return found
   }
 
-  /// Reflections that made a matrix tridiagonal, as routines take them, in the type of vectors that are turned.
-  private struct Reflections<Element: MatrixElement> {
-    /// Which triangle of `vectors`, column after column, holds them.
-    var triangle: Unicode.Scalar
-    var vectors: Matrix<Element>
-    var factors: Matrix<Element>
+  /// What turns vectors of the tridiagonal matrix into those of the matrix.
+  private enum Reflections<Element: MatrixElement> {
+    /// Those of ``Tridiagonalization``.
+    case blocks(ReflectionBlocks<Element>)
+    /// Those of the library's routine, in the upper triangle column after column, and their factors.
+    case routine(Matrix<Element>, factors: Matrix<Element>)
   }
 
   /// Makes a matrix tridiagonal, which is used up; nil where the library cannot.
@@ -99,17 +99,13 @@ extension Backend {
     let n = a.rows
     if n >= Tridiagonalization.leastExtent, let own = a as? Matrix<Double> {
       a = Matrix(rows: 0, columns: 0)
-      let found = Tridiagonalization(own, self)
+      var found = Tridiagonalization(own, self)
       guard let matrix = TridiagonalMatrix(diagonal: found.diagonal, beside: found.beside) else {
         return nil
       }
-      let factors = Matrix(rows: 1, columns: found.factors.count, found.factors)
-      return (
-        matrix,
-        Reflections(
-          triangle: "L", vectors: found.reflections.converted(to: Output.self),
-          factors: factors.converted(to: Output.self))
-      )
+      let blocks = ReflectionBlocks(
+        found.takeReflections().converted(to: Output.self), found.factors, self)
+      return (matrix, .blocks(blocks))
     }
     let routines = Element.precision == .single ? single : double
     guard let steps = routines.leading else { return nil }
@@ -140,24 +136,34 @@ extension Backend {
         beside: numbers[n..<2 * n - 1].map { Double($0) })
     else { return nil }
     let factors = diagonals.rows(2..<3).converted(to: Output.self)
-    return (tridiagonal, Reflections(triangle: "U", vectors: vectors, factors: factors))
+    return (tridiagonal, .routine(vectors, factors: factors))
   }
 
   /// Turns eigenvectors of the tridiagonal matrix, as rows, into those of the matrix; 0 for success.
   private func turnBack<Element: MatrixElement>(
     _ vectors: inout Matrix<Element>, _ reflections: Reflections<Element>
   ) -> Int32 {
+    switch reflections {
+    case .blocks(let blocks):
+      blocks.turn(&vectors, self)
+      return 0
+    case .routine(let reflections, let factors):
+      return turnBack(&vectors, reflections, factors)
+    }
+  }
+
+  private func turnBack<Element: MatrixElement>(
+    _ vectors: inout Matrix<Element>, _ reflections: Matrix<Element>, _ factors: Matrix<Element>
+  ) -> Int32 {
     let routines = Element.precision == .single ? single : double
     guard let ormtr = routines.leading?.ormtr else { return 1 }
     let (n, count) = (vectors.columns, vectors.rows)
     let failure = Atomic<Int32>(0)
     vectors.write { z in
-      reflections.vectors.read { a in
-        reflections.factors.read { tau in
+      reflections.read { a in
+        factors.read { tau in
           inPieces(of: count, work: 2 * n * n * count) { piece in
-            var (side, triangle, trans) = (
-              letter("L"), letter(reflections.triangle), letter("N")
-            )
+            var (side, triangle, trans) = (letter("L"), letter("U"), letter("N"))
             var (n32, count, info) = (Int32(n), Int32(piece.count), Int32(0))
             // What it asks for leaves no room for the triangles of blocked reflections.
             var size = 64 * (count + 65)

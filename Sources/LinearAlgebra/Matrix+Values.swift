@@ -42,6 +42,21 @@ extension Matrix {
     return result
   }
 
+  /// Replaces consecutive rows.
+  ///
+  /// - Parameters:
+  ///   - first: The first row that is replaced.
+  ///   - part: What replaces them, with as many columns.
+  public mutating func replaceRows(from first: Int, by part: Matrix) {
+    precondition(
+      part.columns == columns && first >= 0 && first + part.rows <= rows,
+      "\(part) does not fit into \(self) from row \(first) on.")
+    let start = first * columns
+    write { target in
+      part.read { (target + start).update(from: $0, count: part.count) }
+    }
+  }
+
   /// Some consecutive rows as another type.
   ///
   /// - Parameters:
@@ -93,6 +108,19 @@ extension Matrix {
           for (j, column) in order.enumerated() {
             target[i * order.count + j] = source[i * columns + column]
           }
+        }
+      }
+    }
+    return result
+  }
+
+  /// Rows in an order, all below the number of rows.
+  func rows(_ order: [Int]) -> Matrix {
+    var result = Matrix(uninitialisedRows: order.count, columns: columns)
+    result.write { target in
+      read { source in
+        for (i, row) in order.enumerated() {
+          (target + i * columns).update(from: source + row * columns, count: columns)
         }
       }
     }

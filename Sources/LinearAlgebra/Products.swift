@@ -89,18 +89,18 @@ extension Backend {
             // The longer side of the result is cut, and with it a factor.
             let rows = m < n ? 0..<m : piece
             let columns = m < n ? piece : 0..<n
-            let left = a + rows.lowerBound * (firstT ? 1 : aWidth)
-            let right = b + columns.lowerBound * (secondT ? bWidth : 1)
-            // Row after row, the transposes are column after column: Cᵀ = op(B)ᵀ op(A)ᵀ.
-            var letters = (first: letter(secondT ? "T" : "N"), second: letter(firstT ? "T" : "N"))
-            var (m32, n32, k32) = (Int32(rows.count), Int32(columns.count), Int32(k))
-            var (lda, ldb, ldc) = (Int32(bWidth), Int32(aWidth), Int32(n))
-            var (alpha, beta) = (scale, keeping)
-            call(Element.self) {
-              $0.gemm(
-                &letters.first, &letters.second, &n32, &m32, &k32, &alpha, right, &lda, left, &ldb,
-                &beta, c + rows.lowerBound * n + columns.lowerBound, &ldc, 1, 1)
-            }
+            let left = MatrixBlock(
+              reading: a + rows.lowerBound * (firstT ? 1 : aWidth), rows: firstT ? k : rows.count,
+              columns: firstT ? rows.count : k, stride: aWidth)
+            let right = MatrixBlock(
+              reading: b + columns.lowerBound * (secondT ? bWidth : 1),
+              rows: secondT ? columns.count : k, columns: secondT ? k : columns.count,
+              stride: bWidth)
+            let part = MatrixBlock(
+              c + rows.lowerBound * n + columns.lowerBound, rows: rows.count,
+              columns: columns.count, stride: n)
+            multiply(
+              left, right, transposing: transposing, scale: scale, into: part, keeping: keeping)
           }
         }
       }

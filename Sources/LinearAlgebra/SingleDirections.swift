@@ -104,15 +104,20 @@ struct SingleDirections {
         return
       }
       let vectors = isLast ? found.vectors.columns(0..<count) : found.vectors
-      let images = try algebra.multiply(
+      var images = try algebra.multiply(
         vectors, rest, transposing: isFirst && side == .columns ? [.first, .second] : .first)
-      let known = try add(vectors, images, count, in: basis, algebra)
-      if isLast { break }
+      if isLast {
+        if count < images.rows { images = images.rows(0..<count) }
+        try add(vectors, &images, count, in: basis, algebra)
+        break
+      }
+      rest = images.rows(count..<images.rows)
+      images = images.rows(0..<count)
+      try add(vectors, &images, count, in: basis, algebra)
       let others = vectors.columns(count..<vectors.columns)
       let remaining = if let basis { try algebra.multiply(basis, others) } else { others }
       basis = remaining
-      rest = images.rows(count..<images.rows)
-      try algebra.remove(known, from: &rest)
+      try algebra.remove(images, from: &rest)
       if !isExact, Float(rest.frobeniusNorm) < 256 * noise {
         rest = try algebra.multiplyInDouble(remaining, whole, side)
         for known in far { try algebra.remove(known, from: &rest) }
@@ -151,24 +156,22 @@ struct SingleDirections {
     }
   }
 
-  /// Takes the first vectors of a range and their images over; returns these with length 1.
+  /// Takes the first vectors of a range over, and their images, which get length 1.
   private mutating func add(
-    _ vectors: Matrix<Float>, _ images: Matrix<Float>, _ count: Int, in basis: Matrix<Float>?,
-    _ algebra: Backend
-  ) throws(TinctureError) -> Matrix<Float> {
+    _ vectors: Matrix<Float>, _ images: inout Matrix<Float>, _ count: Int,
+    in basis: Matrix<Float>?, _ algebra: Backend
+  ) throws(TinctureError) {
     let own = vectors.columns == count ? vectors : vectors.columns(0..<count)
     let whole = if let basis { try algebra.multiply(basis, own) } else { own }
     near.append(whole)
-    var rows = images.rows(0..<count)
     let lengths = (0..<count).map { index in
       var square = 0.0
-      Kernels.addDot(rows.row(index), rows.row(index), to: &square)
+      Kernels.addDot(images.row(index), images.row(index), to: &square)
       return Float(square.squareRoot())
     }
-    rows.scaleRows(by: lengths.map { 1 / $0 })
-    far.append(rows)
+    images.scaleRows(by: lengths.map { 1 / $0 })
+    far.append(images)
     values += lengths
-    return rows
   }
 
   /// How many directions there are.
@@ -183,28 +186,33 @@ struct SingleDirections {
     return side == .rows ? [vectors, images] : [images.transposed(), vectors.transposed()]
   }
 
-  /// The decomposition of the matrix.
+  /// Gives the decomposition of the matrix away; no vectors are left.
   ///
   /// - Parameters:
   ///   - a: The matrix.
   ///   - kept: How many directions at most.
   /// - Returns: The leading directions, those of the largest singular value first.
-  func svd(of a: Matrix<Float>, _ kept: Int = .max) -> SVD<Float> {
+  mutating func takeSVD(of a: Matrix<Float>, _ kept: Int = .max) -> SVD<Float> {
     guard count > 0, kept > 0 else {
       return SVD(
         u: Matrix(rows: a.rows, columns: 0), singularValues: [],
         vt: Matrix(rows: 0, columns: a.columns))
     }
     var (vectors, images) = joined
+    (near, far) = ([], [])
     let leading = Array(order.prefix(kept))
     if leading != Array(values.indices) {
       vectors = vectors.columns(leading)
-      images = .stacked(leading.map { images.rows($0..<$0 + 1) }, columns: images.columns)
+      images = images.rows(leading)
     }
-    var result = SVD(
-      u: side == .rows ? vectors : images.transposed(),
-      singularValues: leading.map { values[$0] * unit },
-      vt: side == .rows ? images : vectors.transposed())
+    let sizes = leading.map { values[$0] * unit }
+    // Nothing else may hold the vectors, so that their signs change in place.
+    var result: SVD<Float>
+    if side == .rows {
+      result = SVD(u: consume vectors, singularValues: sizes, vt: consume images)
+    } else {
+      result = SVD(u: images.transposed(), singularValues: sizes, vt: vectors.transposed())
+    }
     result.fixSigns()
     return result
   }

@@ -24,10 +24,10 @@ extension Backend {
   ) throws(TinctureError) -> SVD<Float> {
     precondition(rank >= 0, "A rank of \(rank) is not possible.")
     try Checks.finite(a, "a singular value decomposition")
-    let found = try SingleDirections(
+    var found = try SingleDirections(
       a, keepingAbove: Float(share), rank: rank, range: rank < a.smallerExtent ? .narrow : .wide,
       isFlat: isFlat, self)
-    guard found.isDoubtful else { return found.svd(of: a) }
+    guard found.isDoubtful else { return found.takeSVD(of: a) }
     return try svdByGram(a, keepingAbove: share, rank: rank)
   }
 
@@ -45,10 +45,11 @@ extension Backend {
   ) throws(TinctureError) -> (svd: SVD<Float>, complement: Matrix<Float>) {
     precondition(a.rows <= a.columns, "\(a.description) has more rows than columns.")
     try Checks.finite(a, "a singular value decomposition")
-    let found = try SingleDirections(
+    var found = try SingleDirections(
       a, keepingAbove: Float(share), rank: .max, range: .narrow, self)
     if !found.isDoubtful, found.count == a.rows {
-      return (found.svd(of: a, rank), found.vectors(beyond: rank))
+      let complement = found.vectors(beyond: rank)
+      return (found.takeSVD(of: a, rank), complement)
     }
     let (svd, complement) = try svdByGramAndComplement(
       a.converted(to: Double.self), keepingAbove: share, rank: rank)

@@ -41,11 +41,10 @@ struct TridiagonalMatrix {
     var values = leadingValues(count, algebra)
     let shifts = Self.shifts(values)
     var found: Matrix<Output>?
-    if Output.precision == .single, let single = vectors(shifts, algebra, as: Float.self) {
-      found = try? orthonormalInSingle(single, algebra)?.converted(to: output)
-    }
-    if found == nil, let vectors = vectors(shifts, algebra, as: Double.self) {
-      found = try? orthonormal(vectors, algebra)?.converted(to: output)
+    if var near = vectors(shifts, algebra, as: output), near.makeOrthonormal(algebra) {
+      found = near.vectors
+    } else if let near = vectors(shifts, algebra, as: Double.self) {
+      found = try? orthonormal(near.vectors, algebra)?.converted(to: output)
     }
     guard let found else { return nil }
     for index in values.indices { values[index] *= unit }
@@ -76,7 +75,7 @@ struct TridiagonalMatrix {
   /// They are found in double precision, few at a time, so that few more than the result are held.
   private func vectors<Output: MatrixElement>(
     _ shifts: [Double], _ algebra: Backend, as output: Output.Type
-  ) -> Matrix<Output>? {
+  ) -> NearEigenvectors<Output>? {
     let n = diagonal.count
     var vectors = Matrix<Output>(uninitialisedRows: shifts.count, columns: n)
     let worst = Mutex(0.0)
@@ -94,7 +93,9 @@ struct TridiagonalMatrix {
         }
       }
     }
-    return worst.withLock { $0 <= tolerance } ? vectors : nil
+    let residual = worst.withLock { $0 }
+    guard residual <= tolerance else { return nil }
+    return NearEigenvectors(vectors, shifts: shifts, residual: residual)
   }
 
   /// What rounding makes of a zero.
@@ -122,21 +123,6 @@ struct TridiagonalMatrix {
     }
     return values
   }
-
-  /// The nearest orthonormal vectors as far as single precision tells, as rows; nil where they are not near.
-  private func orthonormalInSingle(
-    _ vectors: Matrix<Float>, _ algebra: Backend
-  ) throws(TinctureError) -> Matrix<Float>? {
-    var products = try algebra.gram(vectors, of: .rows)
-    for index in 0..<products.rows { products[index, index] -= 1 }
-    guard products.largestMagnitude <= Self.firstOrderInSingle else { return nil }
-    var result = vectors
-    try algebra.multiply(products, vectors, scale: -0.5, into: &result)
-    return result
-  }
-
-  /// Up to here squares of a distance from orthonormal vectors are nothing but single precision's rounding.
-  private static let firstOrderInSingle: Float = 1e-4
 
   /// The nearest orthonormal vectors, as rows.
   ///

@@ -55,6 +55,12 @@ struct Tridiagonalization {
     for index in beside.indices { beside[index] *= unit }
   }
 
+  /// Gives the vectors away, so that their memory may change.
+  mutating func takeReflections() -> Matrix<Double> {
+    defer { reflections = Matrix(rows: 0, columns: 0) }
+    return reflections
+  }
+
   /// Makes zeros of a row behind its second element, and finds what that means for the rest of the matrix.
   private mutating func reflect(
     _ a: UnsafeMutablePointer<Double>, _ n: Int, _ i: Int, after start: Int, _ pairs: Pairs,
@@ -93,15 +99,13 @@ struct Tridiagonalization {
   ) {
     let (left, right) = pairs.factors(count)
     algebra.inPieces(of: n - start, pieceLength: 256) { band in
-      var (plain, transposed) = (algebra.letter("N"), algebra.letter("T"))
       let corner = start + band.lowerBound
-      var (across, down, inner) = (Int32(n - corner), Int32(band.count), Int32(2 * count))
-      var (step, minus, one) = (Int32(n), -1.0, 1.0)
-      algebra.call(Double.self) {
-        $0.gemm(
-          &plain, &transposed, &across, &down, &inner, &minus, right + corner, &step,
-          left + corner, &step, &one, a + corner * n + corner, &step, 1, 1)
-      }
+      algebra.multiply(
+        MatrixBlock(reading: left + corner, rows: 2 * count, columns: band.count, stride: n),
+        MatrixBlock(reading: right + corner, rows: 2 * count, columns: n - corner, stride: n),
+        transposing: .first, scale: -1,
+        into: MatrixBlock(
+          a + corner * n + corner, rows: band.count, columns: n - corner, stride: n), keeping: 1)
     }
   }
 }

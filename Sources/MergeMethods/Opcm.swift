@@ -197,35 +197,48 @@ public struct Opcm: MergeMethod {
     var merged = Matrix<Element>(rows: tasks.rows, columns: tasks.columns)
     var squares: [Double] = []
     for model in 0..<tasks.count {
+      // Read once the merged one's directions are known, whose search takes as much memory.
+      var directions = merged.largestMagnitude > 0 ? try tasks.decompose(merged) : nil
       let task = try tasks.read(model)
       let norm = task.frobeniusNorm
       squares.append(norm * norm)
-      if merged.largestMagnitude > 0 { try removeInterference(of: task, from: &merged, tasks) }
       merged.add(task)
+      if let own = directions.take() {
+        try removeInterference(of: task, in: own, from: &merged, tasks)
+      }
     }
     return (merged, squares)
   }
 
   /// Subtracts from the merged task vector what a new one has in the directions that must be kept from it.
+  ///
+  /// With the merged one's U diag(σ) Vᵀ this is U C Vᵀ. C holds uᵢᵀ τ vⱼ for all i, j within the leading directions and
+  /// for i = j beyond them. It is found from some columns of τ at a time: these matrices are as large as memory allows.
   private static func removeInterference<Element: MatrixElement>(
-    of task: Matrix<Element>, from merged: inout Matrix<Element>, _ tasks: TaskMatrices<Element>
+    of task: Matrix<Element>, in directions: consuming SVD<Element>,
+    from merged: inout Matrix<Element>, _ tasks: TaskMatrices<Element>
   ) throws(TinctureError) {
-    let svd = try tasks.decompose(merged)
     let algebra = tasks.algebra
-    let images = try algebra.multiply(svd.u, task, transposing: .first)
-    var part = svd.vt
-    part.scaleRows(by: images.rowProducts(with: svd.vt).map { Element($0) })
     let kept = protectedCount(
-      svd.singularValues.map { Double($0) }, share: tasks.inputs[threshold])
-    if kept > 0 {
-      let leading = svd.vt.rows(0..<kept)
-      var core = try algebra.multiply(images.rows(0..<kept), leading, transposing: .second)
-      for index in 0..<kept { core[index, index] = 0 }
-      var top = part.rows(0..<kept)
-      try algebra.multiply(core, leading, into: &top)
-      part = .stacked([top, part.rows(kept..<part.rows)], columns: part.columns)
+      directions.singularValues.map { Double($0) }, share: tasks.inputs[threshold])
+    var core = Matrix<Element>(rows: kept, columns: kept)
+    var diagonal = [Double](repeating: 0, count: directions.rank)
+    for start in stride(from: 0, to: tasks.columns, by: 1024) {
+      let range = start..<min(tasks.columns, start + 1024)
+      let images = try algebra.multiply(
+        directions.u, task.columns(range), transposing: .first)
+      let part = directions.vt.columns(range)
+      for (index, product) in images.rowProducts(with: part).enumerated() {
+        diagonal[index] += product
+      }
+      try algebra.multiply(
+        images.rows(0..<kept), part.rows(0..<kept), transposing: .second, into: &core)
     }
-    try algebra.multiply(svd.u, part, scale: -1, into: &merged)
+    for index in 0..<kept { core[index, index] = Element(diagonal[index]) }
+    let leading = try algebra.multiply(core, directions.vt.rows(0..<kept))
+    directions.vt.scaleRows(by: diagonal.map { Element($0) })
+    directions.vt.replaceRows(from: 0, by: leading)
+    try algebra.multiply(directions.u, directions.vt, scale: -1, into: &merged)
   }
 
   /// The first index whose singular values up to it hold more than a share of their sum; 0 for none.

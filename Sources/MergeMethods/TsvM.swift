@@ -88,6 +88,8 @@ extension TsvM: MatrixRule {
       }
     }
     guard !parts.isEmpty else { return nil }
-    return try JoinedDirections(parts).orthogonalized(tasks)
+    let joined = JoinedDirections(parts)
+    parts = []  // Their memory is worth more than theirs and the joined ones'.
+    return try joined.orthogonalized(tasks)
   }
 }

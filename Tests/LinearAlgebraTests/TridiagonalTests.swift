@@ -52,6 +52,8 @@ struct Tridiagonal: Sendable, CustomTestStringConvertible {
       "half of it zero", (0..<80).map { $0 < 40 ? Double($0) : 0 },
       zip(0..., [Double](repeating: 1, count: 79)).map { $0 < 39 ? $1 : 0 }),
     wilkinson, wilkinson.repeated(2, link: 0), wilkinson.repeated(2, link: 1e-14),
+    // Values in three clusters, of which one lies across the border of a piece.
+    Tridiagonal("three rows", [1, 2, 3], [0.5, 0.5]).repeated(120, link: 1e-5),
   ]
 
   /// Those that may be left to other solvers.
@@ -93,6 +95,23 @@ struct TridiagonalTests {
         let worst = (0..<n).map { (image[$0] - found.values[index] * z[$0]).magnitude }.max()
         #expect(worst ?? 0 <= rounding * scale)
       }
+    }
+  }
+
+  @Test("Vectors in single precision are as orthonormal as that allows", arguments: Tridiagonal.all)
+  func single(of matrix: Tridiagonal) throws {
+    let n = matrix.diagonal.count
+    let tridiagonal = try #require(
+      TridiagonalMatrix(diagonal: matrix.diagonal, beside: matrix.beside))
+    let scale = (matrix.diagonal + matrix.beside).map(\.magnitude).max() ?? 0
+    let found = try #require(tridiagonal.leading(n, Backend.shared, as: Float.self))
+    let vectors = found.vectors.converted(to: Double.self)
+    #expect(columnError(vectors.transposed()) <= Double(n).squareRoot() * Double(Float.ulpOfOne))
+    for index in 0..<n {
+      let z = vectors.row(index)
+      let image = matrix.product(z)
+      let worst = (0..<n).map { (image[$0] - found.values[index] * z[$0]).magnitude }.max()
+      #expect(worst ?? 0 <= 4 * Double(Float.ulpOfOne) * scale)
     }
   }
 
