@@ -1,7 +1,19 @@
-// What becomes of freed memory, where the C library is GNU's; elsewhere nothing.
+// Whole pages from the system, and what becomes of freed memory, where the C library is GNU's; elsewhere nothing.
 #include "CTinctureKernels.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
+
+void *tincture_take_pages(size_t bytes) {
+  void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
+  if (pages == MAP_FAILED) return NULL;
+#ifdef MADV_HUGEPAGE
+  madvise(pages, bytes, MADV_HUGEPAGE);
+#endif
+  return pages;
+}
+
+void tincture_give_pages_back(void *pages, size_t bytes) { munmap(pages, bytes); }
 
 #ifdef __GLIBC__
 #include <limits.h>

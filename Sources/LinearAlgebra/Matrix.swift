@@ -1,3 +1,5 @@
+internal import TinctureTensors
+
 /// A matrix of numbers that owns its memory, row after row.
 ///
 /// A value: copies share memory until one of them changes. Rows follow each other without gaps, as
@@ -170,8 +172,10 @@ private final class MatrixStorage<Element: MatrixElement> {
 
   init(count: Int) {
     self.count = count
-    let memory = UnsafeMutableRawPointer.allocate(
-      byteCount: max(64, count * MemoryLayout<Element>.stride), alignment: 64)
+    let size = Self.size(count)
+    let memory =
+      size < LargeBlocks.leastSize
+      ? UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64) : LargeBlocks.take(size)
     pointer = memory.bindMemory(to: Element.self, capacity: max(1, count))
   }
 
@@ -180,7 +184,12 @@ private final class MatrixStorage<Element: MatrixElement> {
     pointer.update(from: other.pointer, count: count)
   }
 
-  deinit { UnsafeMutableRawPointer(pointer).deallocate() }
+  deinit {
+    let (memory, size) = (UnsafeMutableRawPointer(pointer), Self.size(count))
+    if size < LargeBlocks.leastSize { memory.deallocate() } else { LargeBlocks.free(memory, size) }
+  }
+
+  private static func size(_ count: Int) -> Int { max(64, count * MemoryLayout<Element>.stride) }
 }
 
 extension Matrix: Equatable {

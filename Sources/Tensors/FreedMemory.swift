@@ -47,14 +47,21 @@ public enum FreedMemory {
   /// Worth its while where much has been freed for good, for instance between two phases of training.
   ///
   /// - Complexity: A pass over the free blocks of the process.
-  package static func release() { tincture_release_freed() }
+  package static func release() {
+    LargeBlocks.release()
+    tincture_release_freed()
+  }
+
+  /// Whether freed blocks of matrices may wait for the next.
+  static var keepsBlocks: Bool { isKept.load(ordering: .relaxed) }
 
   /// Gives memory that is not in use back to the system where the process keeps it and has more than a limit.
   ///
   /// - Parameter limit: The bytes, in use or not, from which on nothing is kept.
   /// - Complexity: A pass over the lists of free blocks, and over these if there are too many.
   package static func release(above limit: Int) {
-    guard isKept.load(ordering: .relaxed), tincture_held_memory() > limit else { return }
+    guard isKept.load(ordering: .relaxed), tincture_held_memory() + LargeBlocks.held > limit
+    else { return }
     release()
   }
 }

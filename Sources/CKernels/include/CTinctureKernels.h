@@ -293,7 +293,10 @@ void tincture_pause(void);
 // Lets another thread have this one's processor.
 void tincture_yield(void);
 
-// ---- memory.c: what becomes of freed memory, where the C library is GNU's --------------------------
+// ---- memory.c: pages, and what becomes of freed memory, where the C library is GNU's ---------------
+// Memory from the system, filled with zeros; NULL where there is no more.
+void *tincture_take_pages(size_t bytes);
+void tincture_give_pages_back(void *pages, size_t bytes);
 // All threads take from one place, before the first does: places of threads' own hold 64 MB at most,
 // and give back what they held at once.
 void tincture_use_one_arena(void);
