@@ -8,12 +8,7 @@
     @Test("Is kept where the program allows it, until there is more than the limit")
     func keptUpToLimit() async {
       await #expect(processExitsWith: .success) {
-        // What the user sets in the environment goes before.
-        for name in [
-          "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_ARENA_MAX", "GLIBC_TUNABLES",
-        ] { unsetenv(name) }
-        FreedMemory.allowKeeping()
-        FreedMemory.keep()
+        keepFreedMemory()
         let before = residentMegabytes()
         useBlocks()
         #expect(residentMegabytes() - before > 100, "What is freed was given back at once.")
@@ -34,6 +29,15 @@
         #expect(residentMegabytes() - before < 20)
       }
     }
+  }
+
+  /// Keeps freed memory in this process, whatever the user has set in the environment, which goes before.
+  func keepFreedMemory() {
+    for name in [
+      "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_ARENA_MAX", "GLIBC_TUNABLES",
+    ] { unsetenv(name) }
+    FreedMemory.allowKeeping()
+    FreedMemory.keep()
   }
 
   /// Takes, fills and frees twenty-two blocks of eight megabytes; tells what is resident meanwhile.

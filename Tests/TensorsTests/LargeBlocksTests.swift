@@ -1,5 +1,4 @@
 #if os(Linux)
-  import Foundation
   import Testing
 
   @testable import TinctureTensors
@@ -9,11 +8,7 @@
     @Test("A freed block serves the next that asks for as much, and others stay within a bound")
     func kept() async {
       await #expect(processExitsWith: .success) {
-        for name in [
-          "MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_ARENA_MAX", "GLIBC_TUNABLES",
-        ] { unsetenv(name) }
-        FreedMemory.allowKeeping()
-        FreedMemory.keep()
+        keepFreedMemory()
         let size = 8 << 20
         let blocks = (0..<4).map { _ in LargeBlocks.take(size) }
         #expect(Set(blocks).count == 4)
