@@ -89,7 +89,7 @@ extension TsvM: MatrixRule {
     }
     guard !parts.isEmpty else { return nil }
     let joined = JoinedDirections(parts)
-    parts = []  // Their memory is worth more than theirs and the joined ones'.
+    parts = []  // The joined ones are copies.
     return try joined.orthogonalized(tasks)
   }
 }

@@ -22,6 +22,17 @@ struct SpectralPropertyTests {
     #expect(zip(result.array, task.array).allSatisfy { ($0 - $1).magnitude < 1e-5 })
   }
 
+  @Test("OPCM takes long matrices like their transposes, whose columns it need not meet in parts")
+  func transposed() async throws {
+    let tasks = (0..<3).map { noise(12, 2100, seed: 75 + $0) }
+    let long = try await merged("opcm", tasks)
+    let tall = try await merged("opcm", tasks.map { $0.transposed() })
+    let scale = long.largestMagnitude
+    #expect(scale > 0)
+    #expect(
+      zip(long.array, tall.transposed().array).allSatisfy { ($0 - $1).magnitude < 1e-5 * scale })
+  }
+
   @Test("OPCM protects the directions before the one that crosses the threshold")
   func protected() async throws {
     // U and V are the axes: the new task is 1 everywhere.
